@@ -1,0 +1,277 @@
+package locktable
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/keys"
+)
+
+// DefaultProbeAfter is how long a transaction waits before it looks for a cycle
+// beyond this process: longer than nearly all waits, and well below the second
+// within which a deadlock has to end.
+const DefaultProbeAfter = 100 * time.Millisecond
+
+// maxPath bounds the length of a probe's path; a longer chain of waits is found
+// from another of its members or ends in a lock timeout.
+const maxPath = 64
+
+// GraphConfig configures a Graph.
+type GraphConfig struct {
+	// Node is this process.
+	Node keys.NodeID
+	// Prober reaches other processes; nil if there are none.
+	Prober Prober
+	// ProbeAfter is DefaultProbeAfter if zero.
+	ProbeAfter time.Duration
+}
+
+// Prober carries deadlock probes between processes. Its methods must not block
+// for long; a lost message only delays the detection until the next probe.
+type Prober interface {
+	// Probe delivers p to the Graph.HandleProbe of every process in which target
+	// may be waiting: its gateway knows where it has requests under way.
+	Probe(ctx context.Context, target *kv.TxnMeta, p *Probe) error
+	// Victim delivers v to the Graph.HandleVictim of a process.
+	Victim(ctx context.Context, node keys.NodeID, v *Victim) error
+}
+
+// Edge is one wait: Waiter waits at Node for Key.
+type Edge struct {
+	Waiter  kv.TxnID
+	StartTS uint64 // Waiter's age
+	Key     keys.Key
+	Node    keys.NodeID
+	WaitSeq uint64
+}
+
+// Probe follows the waits-for edges that leave a process. Path starts with the
+// wait of its origin.
+type Probe struct{ Path []Edge }
+
+// Victim tells the process where a transaction waits that it has to abort.
+type Victim struct {
+	Edge Edge
+	Path []Edge
+}
+
+// Graph is the waits-for graph of a process: which transactions wait, in any of
+// its Tables. Edges are not stored but read off the queues. Safe for concurrent
+// use.
+type Graph struct {
+	cfg GraphConfig
+	mu  struct {
+		sync.Mutex
+		waits map[kv.TxnID][]*Waiter
+		seq   uint64
+	}
+}
+
+// NewGraph returns an empty Graph.
+func NewGraph(cfg GraphConfig) *Graph {
+	if cfg.ProbeAfter == 0 {
+		cfg.ProbeAfter = DefaultProbeAfter
+	}
+	g := &Graph{cfg: cfg}
+	g.mu.waits = make(map[kv.TxnID][]*Waiter)
+	return g
+}
+
+// Waiting reports whether the transaction waits in this process.
+func (g *Graph) Waiting(id kv.TxnID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.mu.waits[id]) > 0
+}
+
+func (g *Graph) add(w *Waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.seq++
+	w.waitSeq = g.mu.seq
+	g.mu.waits[w.id] = append(g.mu.waits[w.id], w)
+}
+
+func (g *Graph) remove(w *Waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.mu.waits[w.id]
+	if i := slices.Index(l, w); i >= 0 {
+		l = slices.Delete(l, i, i+1)
+	}
+	if len(l) == 0 {
+		delete(g.mu.waits, w.id)
+	} else {
+		g.mu.waits[w.id] = l
+	}
+}
+
+// edge is a wait of this process on the path of a search.
+type edge struct {
+	w *Waiter
+	Edge
+	holder kv.TxnMeta
+}
+
+func (g *Graph) edgeLocked(w *Waiter, key keys.Key) edge {
+	return edge{w: w, Edge: Edge{Waiter: w.id, StartTS: uint64(w.age.StartTS), Key: key,
+		Node: g.cfg.Node, WaitSeq: w.waitSeq}}
+}
+
+// breakCycles looks for cycles through w within this process, and fails the
+// youngest wait of each.
+func (g *Graph) breakCycles(w *Waiter) {
+	for {
+		g.mu.Lock()
+		path := g.searchLocked(w, w.id, nil, map[kv.TxnID]bool{})
+		g.mu.Unlock()
+		if path == nil {
+			return
+		}
+		v := path[0]
+		for _, e := range path[1:] {
+			if younger(e.Edge, v.Edge) {
+				v = e
+			}
+		}
+		err := &kv.DeadlockError{}
+		for _, e := range path {
+			err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: e.holder})
+		}
+		v.w.fail(err)
+		if v.w == w {
+			return
+		}
+	}
+}
+
+// searchLocked extends path from one wait, depth first, until it comes back to
+// origin.
+func (g *Graph) searchLocked(w *Waiter, origin kv.TxnID, path []edge, seen map[kv.TxnID]bool) []edge {
+	for _, b := range w.blockers() {
+		e := g.edgeLocked(w, b.Key)
+		e.holder = b.Txn
+		if b.Txn.ID == origin {
+			return append(path, e)
+		}
+		if seen[b.Txn.ID] {
+			continue
+		}
+		seen[b.Txn.ID] = true
+		for _, next := range g.mu.waits[b.Txn.ID] {
+			if p := g.searchLocked(next, origin, append(path, e), seen); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// younger orders waits by age; ids break ties so that all finders of a cycle
+// choose the same victim.
+func younger(a, b Edge) bool {
+	if a.StartTS != b.StartTS {
+		return a.StartTS > b.StartTS
+	}
+	return slices.Compare(a.Waiter[:], b.Waiter[:]) > 0
+}
+
+// probe sends a probe along every edge from w that leaves this process.
+func (g *Graph) probe(ctx context.Context, w *Waiter) {
+	g.mu.Lock()
+	out := g.extendLocked(w, nil, nil)
+	g.mu.Unlock()
+	g.send(ctx, out)
+}
+
+// outgoing is what a search has found: a probe to send, or a cycle.
+type outgoing struct {
+	target kv.TxnMeta
+	path   []Edge
+	cycle  bool
+}
+
+// extendLocked follows the local waits from w on, and returns the places where
+// the paths leave the process or close.
+func (g *Graph) extendLocked(w *Waiter, path []Edge, out []outgoing) []outgoing {
+	if len(path) >= maxPath {
+		return out
+	}
+	for _, b := range w.blockers() {
+		p := append(slices.Clip(slices.Clone(path)), g.edgeLocked(w, b.Key).Edge)
+		if b.Txn.ID == p[0].Waiter {
+			out = append(out, outgoing{path: p, cycle: true})
+			continue
+		}
+		if slices.ContainsFunc(p, func(e Edge) bool { return e.Waiter == b.Txn.ID }) {
+			continue // a cycle without the origin: its members find it
+		}
+		local := g.mu.waits[b.Txn.ID]
+		for _, next := range local {
+			out = g.extendLocked(next, p, out)
+		}
+		if len(local) == 0 {
+			out = append(out, outgoing{target: b.Txn, path: p})
+		}
+	}
+	return out
+}
+
+func (g *Graph) send(ctx context.Context, out []outgoing) {
+	for _, o := range out {
+		if !o.cycle {
+			if g.cfg.Prober != nil {
+				_ = g.cfg.Prober.Probe(ctx, &o.target, &Probe{Path: o.path}) // sent again later
+			}
+			continue
+		}
+		e := slices.MaxFunc(o.path, func(a, b Edge) int {
+			return cmp.Or(cmp.Compare(a.StartTS, b.StartTS), slices.Compare(a.Waiter[:], b.Waiter[:]))
+		})
+		v := &Victim{Edge: e, Path: o.path}
+		if e.Node == g.cfg.Node {
+			g.HandleVictim(v)
+		} else if g.cfg.Prober != nil {
+			_ = g.cfg.Prober.Victim(ctx, e.Node, v)
+		}
+	}
+}
+
+// HandleProbe takes a probe that asks about target's waits in this process.
+func (g *Graph) HandleProbe(ctx context.Context, target kv.TxnID, p *Probe) {
+	if len(p.Path) == 0 || len(p.Path) >= maxPath {
+		return
+	}
+	g.mu.Lock()
+	var out []outgoing
+	for _, w := range g.mu.waits[target] {
+		out = g.extendLocked(w, p.Path, out)
+	}
+	g.mu.Unlock()
+	g.send(ctx, out)
+}
+
+// HandleVictim fails the wait that v names, unless it has ended.
+func (g *Graph) HandleVictim(v *Victim) {
+	g.mu.Lock()
+	var victim *Waiter
+	for _, w := range g.mu.waits[v.Edge.Waiter] {
+		if w.waitSeq == v.Edge.WaitSeq {
+			victim = w
+		}
+	}
+	g.mu.Unlock()
+	if victim == nil {
+		return
+	}
+	err := &kv.DeadlockError{}
+	for i, e := range v.Path {
+		next := v.Path[(i+1)%len(v.Path)]
+		err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: kv.TxnMeta{ID: next.Waiter}})
+	}
+	victim.fail(err)
+}
