@@ -126,27 +126,32 @@ func (g *Graph) edgeLocked(w *Waiter, key keys.Key) edge {
 // youngest wait of each.
 func (g *Graph) breakCycles(w *Waiter) {
 	for {
-		g.mu.Lock()
-		path := g.searchLocked(w, w.id, nil, map[kv.TxnID]bool{})
-		g.mu.Unlock()
-		if path == nil {
-			return
-		}
-		v := path[0]
-		for _, e := range path[1:] {
-			if younger(e.Edge, v.Edge) {
-				v = e
-			}
-		}
-		err := &kv.DeadlockError{}
-		for _, e := range path {
-			err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: e.holder})
-		}
-		v.w.fail(err)
-		if v.w == w {
+		if victim := g.breakCycle(w); victim == nil || victim == w {
 			return
 		}
 	}
+}
+
+// breakCycle fails the youngest wait of one cycle through w, and returns it.
+// The mutex is held until the wait has failed: a Waiter in waits cannot be
+// reused.
+func (g *Graph) breakCycle(w *Waiter) *Waiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	path := g.searchLocked(w, w.id, nil, map[kv.TxnID]bool{})
+	if path == nil {
+		return nil
+	}
+	v := path[0]
+	err := &kv.DeadlockError{}
+	for _, e := range path {
+		if younger(e.Edge, v.Edge) {
+			v = e
+		}
+		err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: e.holder})
+	}
+	v.w.fail(err)
+	return v.w
 }
 
 // searchLocked extends path from one wait, depth first, until it comes back to
@@ -258,14 +263,9 @@ func (g *Graph) HandleProbe(ctx context.Context, target kv.TxnID, p *Probe) {
 // HandleVictim fails the wait that v names, unless it has ended.
 func (g *Graph) HandleVictim(v *Victim) {
 	g.mu.Lock()
-	var victim *Waiter
-	for _, w := range g.mu.waits[v.Edge.Waiter] {
-		if w.waitSeq == v.Edge.WaitSeq {
-			victim = w
-		}
-	}
-	g.mu.Unlock()
-	if victim == nil {
+	defer g.mu.Unlock()
+	i := slices.IndexFunc(g.mu.waits[v.Edge.Waiter], func(w *Waiter) bool { return w.waitSeq == v.Edge.WaitSeq })
+	if i < 0 {
 		return
 	}
 	err := &kv.DeadlockError{}
@@ -273,5 +273,5 @@ func (g *Graph) HandleVictim(v *Victim) {
 		next := v.Path[(i+1)%len(v.Path)]
 		err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: kv.TxnMeta{ID: next.Waiter}})
 	}
-	victim.fail(err)
+	g.mu.waits[v.Edge.Waiter][i].fail(err)
 }

@@ -1,0 +1,88 @@
+package replica
+
+import (
+	"context"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/keys"
+)
+
+// Participant is the transaction protocol of one replica while it holds the
+// lease: package txn/participant. The replica owns lease, latches, timestamp
+// cache, log and engine; the participant owns locks and the meaning of
+// operations.
+type Participant interface {
+	Sequencer
+	Evaluator
+	LockKeeper
+}
+
+// Sequencer decides which requests may go ahead.
+type Sequencer interface {
+	// Sequence takes the locks which the request needs. It is called with the
+	// request's latches held and must not block. proceed is false if the request
+	// has to wait: the replica drops the latches, calls Wait, and comes back
+	// with fresh latches.
+	Sequence(req *Request) (proceed bool, err error)
+	// Wait blocks, without latches, until what Sequence or Evaluate has stopped
+	// at is out of the way.
+	Wait(ctx context.Context, req *Request) error
+	// Finish is called exactly once for every request that was sequenced, after
+	// its effects are applied (err nil) or given up, and after its latches are
+	// dropped: locks of ended transactions fall here.
+	Finish(req *Request, err error)
+}
+
+// Evaluator turns operations into results and physical writes.
+type Evaluator interface {
+	// Evaluate executes the batch with latches held against the engine: it fills
+	// in results and collects writes in req.Batch(). ErrConflict: it met an
+	// intent and noted what to wait for. ErrWiden: it needs the latches of
+	// req.ReadSpans too.
+	Evaluate(ctx context.Context, req *Request) error
+}
+
+// LockKeeper keeps the locks of the lease. The calls come from the goroutine
+// that applies entries and must not block.
+type LockKeeper interface {
+	// LeaseStarted: the replica holds the lease; the lock table is empty but for
+	// what Import brings.
+	LeaseStarted()
+	// LeaseEnded: waiters fail with err and all locks are dropped.
+	LeaseEnded(err error)
+	// ExportLocks encodes the locks in a span, and ImportLocks takes them over:
+	// at splits, merges and planned transfers.
+	ExportLocks(span keys.Span) []byte
+	ImportLocks(data []byte) error
+	// LockCount is the number of locks held, for load figures.
+	LockCount() int
+}
+
+// SplitTrigger is the part of a split that every replica applies.
+type SplitTrigger struct {
+	// Left and Right are the descriptors after the split.
+	Left, Right kv.RangeDescriptor
+	// RightStats are the right side's share of the statistics.
+	RightStats Stats
+	// Handover is what the left leaseholder passes on to the right one on the
+	// same store; nil elsewhere. Not part of the log entry.
+	Handover *Handover
+}
+
+// MergeTrigger is the part of a merge that every replica of the left range
+// applies.
+type MergeTrigger struct {
+	// Left is the descriptor after the merge; Right the one that ends.
+	Left, Right kv.RangeDescriptor
+	// FrozenIndex is the last index of the right range: its Freeze command.
+	// Every replica of it has applied this index before the merge is proposed.
+	FrozenIndex uint64
+	RightStats  Stats
+}
+
+// Handover is the leaseholder's memory, for the same store's next leaseholder
+// of some of its keys (split, merge) or for another store's (planned transfer).
+// Without it the next leaseholder is correct but more cautious (I8, I13).
+type Handover struct {
+	Locks []byte
+}
