@@ -1,0 +1,81 @@
+package catalog
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// tableRuntime is the mutable part of a published table version.
+type tableRuntime struct {
+	// state is a useState. It moves away from useCurrent before users is
+	// examined by whoever waits for it to drain; Collection.Use increments users
+	// first and then looks at state. One of the two sees the other (Dekker's
+	// argument; Go's atomics are sequentially consistent).
+	state atomic.Uint32
+	// users counts the transactions that use this version.
+	users atomic.Int64
+	// drained is signalled when users has fallen while state is not useCurrent.
+	drained chan struct{}
+	// aux caches derived objects of other packages, such as row codecs.
+	aux [auxSlots]atomic.Value
+}
+
+// The states of a published table version.
+const (
+	useCurrent    uint32 = iota // may be used
+	useFenced                   // a schema change holds it: new users wait
+	useSuperseded               // replaced by a newer version or dropped
+)
+
+// begin counts one more user, and reports whether the version may be used.
+func (r *tableRuntime) begin() bool {
+	r.users.Add(1)
+	if r.state.Load() == useCurrent {
+		return true
+	}
+	r.end()
+	return false
+}
+
+func (r *tableRuntime) end() {
+	r.users.Add(-1)
+	if r.state.Load() != useCurrent {
+		select {
+		case r.drained <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Fence keeps new transactions from using this version until Unfence or
+// Supersede. It reports whether the version was current.
+func (t *Table) Fence() bool { return t.rt.state.CompareAndSwap(useCurrent, useFenced) }
+
+// Unfence lets transactions use the version again, unless it has been
+// superseded meanwhile.
+func (t *Table) Unfence() { t.rt.state.CompareAndSwap(useFenced, useCurrent) }
+
+// Supersede marks the version as replaced, for ever.
+func (t *Table) Supersede() { t.rt.state.Store(useSuperseded) }
+
+// Current reports whether the version may be used now.
+func (t *Table) Current() bool { return t.rt != nil && t.rt.state.Load() == useCurrent }
+
+// Superseded reports whether a newer version has replaced t.
+func (t *Table) Superseded() bool { return t.rt != nil && t.rt.state.Load() == useSuperseded }
+
+// Users returns the number of transactions that use this version.
+func (t *Table) Users() int64 { return t.rt.users.Load() }
+
+// AwaitDrained waits until at most own transactions use the version, which has
+// been fenced or superseded before. One waiter at a time.
+func (t *Table) AwaitDrained(ctx context.Context, own int64) error {
+	for t.rt.users.Load() > own {
+		select {
+		case <-t.rt.drained:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
