@@ -205,6 +205,14 @@ func (v *Vec) copyBytes(b []byte) []byte {
 
 var emptyBytes = []byte{}
 
+// DropArena gives the memory of copied contents up, so that reusing the vector does not
+// overwrite values that others alias.
+func (v *Vec) DropArena() {
+	if len(v.arena) > 0 {
+		v.arena = nil
+	}
+}
+
 // Set makes value i equal to d. Byte contents are aliased, not copied.
 func (v *Vec) Set(i int, d Datum) {
 	if d.fam == FamNull {
