@@ -197,10 +197,21 @@ func ReplicatedSpans(id RangeID, start, end Key) [4]Span {
 	local := RangeLocalPrefix(nil, id)
 	return [4]Span{
 		{local, PrefixEnd(local)},
-		{appendEscapedOpen(Key{regionIntent}, start), appendEscapedOpen(Key{regionIntent}, end)},
-		{appendEscapedOpen(Key{regionTxnRecord}, start), appendEscapedOpen(Key{regionTxnRecord}, end)},
+		IntentSpan(start, end),
+		TxnRecordSpan(start, end),
 		{start, end},
 	}
+}
+
+// IntentSpan returns the engine span of the intents on the keys in [start, end).
+func IntentSpan(start, end Key) Span {
+	return Span{appendEscapedOpen(Key{regionIntent}, start), appendEscapedOpen(Key{regionIntent}, end)}
+}
+
+// TxnRecordSpan returns the engine span of the transaction records anchored in
+// [start, end).
+func TxnRecordSpan(start, end Key) Span {
+	return Span{appendEscapedOpen(Key{regionTxnRecord}, start), appendEscapedOpen(Key{regionTxnRecord}, end)}
 }
 
 // Next returns the least key above k.
