@@ -45,9 +45,6 @@ type Config struct {
 	ProposalWait time.Duration
 	// MaxCommandBytes bounds one command. Default 24 MB.
 	MaxCommandBytes int
-	// TSCacheEntries is the size of the timestamp cache. Default 0: the
-	// package's own default.
-	TSCacheEntries int
 }
 
 func (c Config) withDefaults() Config {
@@ -112,6 +109,10 @@ type Hooks struct {
 	// AfterMerge is called once that batch is committed: the store removes the
 	// right-hand replica from its tables and its group from the host.
 	AfterMerge func(left *Replica, m *MergeTrigger) error
+	// BeforeSnapshot is called before a received snapshot replaces the replica's
+	// state: the store makes sure that no other replica overlaps desc. An error
+	// stops the replica.
+	BeforeSnapshot func(r *Replica, desc *kv.RangeDescriptor) error
 	// DescriptorChanged is called after the batch that changed the descriptor
 	// is committed: members, span, or a snapshot.
 	DescriptorChanged func(r *Replica, desc *kv.RangeDescriptor)

@@ -4,7 +4,9 @@ import (
 	"context"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/raftgroup"
 )
 
 // Participant is the transaction protocol of one replica while it holds the
@@ -64,6 +66,8 @@ type SplitTrigger struct {
 	Left, Right kv.RangeDescriptor
 	// RightStats are the right side's share of the statistics.
 	RightStats Stats
+	// Floor is above every read that the left leaseholder had served.
+	Floor hlc.Timestamp
 	// Handover is what the left leaseholder passes on to the right one on the
 	// same store; nil elsewhere. Not part of the log entry.
 	Handover *Handover
@@ -76,8 +80,10 @@ type MergeTrigger struct {
 	Left, Right kv.RangeDescriptor
 	// FrozenIndex is the last index of the right range: its Freeze command.
 	// Every replica of it has applied this index before the merge is proposed.
-	FrozenIndex uint64
+	FrozenIndex raftgroup.Index
 	RightStats  Stats
+	// Floor is above every read that the right leaseholder had served.
+	Floor hlc.Timestamp
 }
 
 // Handover is the leaseholder's memory, for the same store's next leaseholder

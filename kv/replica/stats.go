@@ -1,29 +1,13 @@
 package replica
 
-import "sync/atomic"
+import (
+	"sync/atomic"
 
-// Stats are a range's figures, kept along with the applied index. They are exact
-// except where a split had to estimate the shares.
-type Stats struct {
-	// Bytes is the size of keys and values of all versions and intents.
-	Bytes int64
-	// Versions is the number of versions, tombstones included.
-	Versions int64
-	// Garbage is an estimate of the bytes in versions that are not the newest.
-	Garbage int64
-	// Intents is the number of durable intents.
-	Intents int64
-}
+	"github.com/spanlite/spanlite/kv/mvcc"
+)
 
-// Add returns s + d.
-func (s Stats) Add(d Stats) Stats {
-	return Stats{s.Bytes + d.Bytes, s.Versions + d.Versions, s.Garbage + d.Garbage, s.Intents + d.Intents}
-}
-
-// Sub returns s - d.
-func (s Stats) Sub(d Stats) Stats {
-	return Stats{s.Bytes - d.Bytes, s.Versions - d.Versions, s.Garbage - d.Garbage, s.Intents - d.Intents}
-}
+// Stats are a range's figures, kept along with the applied index.
+type Stats = mvcc.Stats
 
 // Load are the figures of a replica's work since it was opened; callers take
 // differences.
