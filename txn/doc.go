@@ -1,0 +1,48 @@
+// Package txn is the transaction coordinator: the client side of Spanlite's
+// transactions, which runs at the gateway, in the session's goroutine.
+//
+// # Model
+//
+//	DB     makes transactions, owns the background work (resolution of intents,
+//	       heartbeats) and stops it
+//	Txn    one transaction: its timestamps, its write buffer, its locks, its reads
+//
+// Writes stay in the Txn's buffer (buffer.go) until commit; reads see them
+// overlaid on what the ranges return (read.go). Statements that read in order to
+// write take locks at the leaseholder at once (Locking). At commit (commit.go):
+//
+//	no writes         nothing is sent but the release of locks
+//	one range         one batch, one log entry: no intents, no record
+//	several ranges    intents everywhere and a STAGING record at the anchor, sent
+//	                  together; committed when all are durable at or below the
+//	                  record's timestamp; made explicit in the background
+//
+// A buffer that outgrows its bound spills into intents early (spill.go).
+//
+// # Timestamps
+//
+// Reads are at ReadTS. A SERIALIZABLE transaction remembers the spans it has read;
+// when it must move up (a lock was granted on a newer version, a read was
+// uncertain, the commit timestamp was pushed), it verifies that none of them
+// changed in between (refresh.go) and goes on at the later timestamp. If
+// one did, the error is a *kv.RetryError. REPEATABLE READ never moves once it has
+// read. READ COMMITTED takes a new timestamp per statement (StepStatement).
+//
+// # Failure
+//
+// The coordinator may die at any point. Before the STAGING record is durable the
+// transaction is aborted by whoever meets an intent after the heartbeat has been
+// missing; after that anyone can find out whether all in-flight writes made it,
+// and finish it (package participant; protocols: I11, I14). An answer that did
+// not arrive after a commit was sent is a *kv.AmbiguousError, unless recovery
+// from here (recover.go) establishes the outcome.
+//
+// # Concurrency
+//
+// A Txn is used by one goroutine at a time. DB is safe for concurrent use.
+//
+// Sources: Peng and Dabek, "Large-scale Incremental Processing Using Distributed
+// Transactions and Notifications", OSDI 2010; Taft et al., "CockroachDB: The
+// Resilient Geo-Distributed SQL Database", SIGMOD 2020, section 3 (parallel
+// commits, read refreshing).
+package txn

@@ -1,0 +1,230 @@
+package txn
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/keys"
+)
+
+// finisher does what remains after a transaction's outcome is decided: it makes a
+// STAGING commit explicit, resolves intents, and releases locks that could not be
+// released at once. Nothing depends on it for correctness.
+//
+// Its queue is bounded: when it is full, the committing goroutine does the work
+// itself, which slows writers down to what resolution can take.
+type finisher struct {
+	jobs   chan job
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	// mu guards closed; jobs is sent to under its read lock.
+	mu     sync.RWMutex
+	closed bool
+}
+
+const finisherQueue = 4096
+
+// job is the rest of one transaction. Its memory is its own.
+type job struct {
+	meta    kv.TxnMeta
+	status  kv.TxnStatus
+	intents []keys.Span
+	// staged: the record must be made COMMITTED before intents are resolved.
+	staged bool
+	// record: an aborted transaction has a record to end.
+	record bool
+	unlock []keys.Span
+}
+
+func (f *finisher) start(db *DB) {
+	f.jobs = make(chan job, finisherQueue)
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	for range db.cfg.Resolvers {
+		f.wg.Add(1)
+		go func() {
+			defer f.wg.Done()
+			for j := range f.jobs {
+				db.complete(f.ctx, &j)
+			}
+		}()
+	}
+}
+
+// stop finishes what is queued, within a bound, and ends the workers.
+func (f *finisher) stop() {
+	f.mu.Lock()
+	if !f.closed {
+		f.closed = true
+		close(f.jobs)
+	}
+	f.mu.Unlock()
+	timer := time.AfterFunc(5*time.Second, f.cancel)
+	f.wg.Wait()
+	timer.Stop()
+	f.cancel()
+}
+
+func (db *DB) submit(j job) {
+	f := &db.finisher
+	f.mu.RLock()
+	if !f.closed {
+		select {
+		case f.jobs <- j:
+			f.mu.RUnlock()
+			return
+		default:
+		}
+	}
+	f.mu.RUnlock()
+	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
+	defer cancel()
+	db.complete(ctx, &j)
+}
+
+// completeTimeout bounds one job. What is left undone is done by whoever meets
+// it.
+const completeTimeout = 30 * time.Second
+
+// complete runs a job.
+func (db *DB) complete(ctx context.Context, j *job) {
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	if j.staged || j.record {
+		end := kv.EndTxn{Commit: j.status == kv.TxnCommitted, Intents: j.intents, ReadsComplete: true}
+		b := kv.Batch{
+			Header: kv.Header{Txn: &j.meta, GatewayNode: db.cfg.Node},
+			Ops:    []kv.Op{{Kind: kv.OpEndTxn, Key: j.meta.Anchor, End: &end}},
+		}
+		if err := db.cfg.Sender.Send(ctx, &b); err != nil {
+			if _, aborted := asAborted(err); !aborted || j.status == kv.TxnCommitted {
+				db.metrics.ResolveErrors.Add(1)
+				db.cfg.Logger.Debug("end of transaction record", "txn", j.meta.ID.Short(), "error", err)
+				return
+			}
+		}
+	}
+	if len(j.intents) > 0 {
+		if err := db.resolve(ctx, j); err != nil {
+			db.metrics.ResolveErrors.Add(1)
+			db.cfg.Logger.Debug("resolution of intents", "txn", j.meta.ID.Short(), "error", err)
+		}
+	}
+	if len(j.unlock) > 0 {
+		if err := db.unlock(ctx, &j.meta, j.unlock); err != nil {
+			db.cfg.Logger.Debug("release of locks", "txn", j.meta.ID.Short(), "error", err)
+		}
+	}
+}
+
+// resolveBatchOps bounds the intents resolved by one request.
+const resolveBatchOps = 500
+
+func (db *DB) resolve(ctx context.Context, j *job) error {
+	for rest := j.intents; len(rest) > 0; {
+		chunk := rest[:min(len(rest), resolveBatchOps)]
+		rest = rest[len(chunk):]
+		ops := make([]kv.Op, len(chunk))
+		for i, s := range chunk {
+			ops[i] = kv.Op{Kind: kv.OpResolveIntent, Key: s.Start, EndKey: s.End, PushTxn: &j.meta, TxnStatus: j.status}
+		}
+		b := kv.Batch{Header: kv.Header{GatewayNode: db.cfg.Node}, Ops: ops}
+		if err := db.cfg.Sender.Send(ctx, &b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlock releases memory locks.
+func (db *DB) unlock(ctx context.Context, meta *kv.TxnMeta, spans []keys.Span) error {
+	ops := make([]kv.Op, len(spans))
+	for i, s := range spans {
+		ops[i] = kv.Op{Kind: kv.OpUnlock, Key: s.Start, EndKey: s.End}
+	}
+	b := kv.Batch{Header: kv.Header{Txn: meta, GatewayNode: db.cfg.Node}, Ops: ops}
+	return db.cfg.Sender.Send(ctx, &b)
+}
+
+// unlockSpansMax bounds the keys unlocked one by one.
+const unlockSpansMax = 1000
+
+// heldSpans returns where the transaction holds memory locks, in memory of its
+// own.
+func (t *Txn) heldSpans() []keys.Span {
+	spans := make([]keys.Span, len(t.locks))
+	for i := range t.locks {
+		spans[i] = keys.Span{Start: keys.Clone(t.locks[i].Key)}
+	}
+	return joinSpans(spans, unlockSpansMax)
+}
+
+// release lets go of locks and intents after a rollback or a commit without
+// writes. The transaction's status is final.
+func (t *Txn) release(ctx context.Context) {
+	t.stopHeartbeat()
+	if t.spilled.empty() {
+		if len(t.locks) > 0 {
+			spans := t.heldSpans()
+			t.locks = t.locks[:0]
+			if ctx.Err() != nil || t.db.unlock(ctx, &t.meta, spans) != nil {
+				t.db.submit(job{meta: t.detachedMeta(), unlock: spans})
+			}
+		}
+		t.unregister()
+		return
+	}
+	t.releaseAsync()
+}
+
+// releaseAsync hands the release of everything to the finisher.
+func (t *Txn) releaseAsync() {
+	t.stopHeartbeat()
+	j := job{meta: t.detachedMeta(), status: kv.TxnAborted}
+	if t.status == statusAborted && !t.spilled.empty() {
+		j.record = true
+		j.intents = cloneSpans(t.spilled.spans)
+	}
+	if len(t.locks) > 0 {
+		j.unlock = t.heldSpans()
+		t.locks = t.locks[:0]
+	}
+	if len(j.intents) > 0 || len(j.unlock) > 0 {
+		t.db.submit(j)
+	}
+	t.unregister()
+}
+
+// finishAsync hands the rest of a parallel commit to the finisher.
+func (t *Txn) finishAsync(staged bool) {
+	t.stopHeartbeat()
+	j := job{meta: t.detachedMeta(), status: kv.TxnCommitted, intents: cloneSpans(t.spilled.spans), staged: staged}
+	j.meta.WriteTS = t.commitTS
+	if len(t.locks) > 0 {
+		j.unlock = t.heldSpans()
+		t.locks = t.locks[:0]
+	}
+	t.unregister()
+	t.db.submit(j)
+}
+
+// detachedMeta returns a copy of the metadata that outlives the Txn.
+func (t *Txn) detachedMeta() kv.TxnMeta {
+	m := t.meta
+	m.Anchor = keys.Clone(m.Anchor)
+	m.IgnoredSeqs = append([]kv.SeqRange(nil), m.IgnoredSeqs...)
+	return m
+}
+
+func cloneSpans(spans []keys.Span) []keys.Span {
+	out := make([]keys.Span, len(spans))
+	for i, s := range spans {
+		out[i] = keys.Span{Start: keys.Clone(s.Start)}
+		if s.End != nil {
+			out[i].End = keys.Clone(s.End)
+		}
+	}
+	return out
+}
