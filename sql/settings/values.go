@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -255,4 +256,24 @@ func parseOffset(s string) (int, bool) {
 		unit /= 60
 	}
 	return sign * total, true
+}
+
+// ZoneOfSeconds returns the setting for a zone that is so many seconds east of
+// Greenwich, as SET TIME ZONE INTERVAL makes it: <+02>-02.
+func ZoneOfSeconds(east int) string {
+	form := func(seconds int) string {
+		sign := '+'
+		if seconds < 0 {
+			sign, seconds = '-', -seconds
+		}
+		text := fmt.Sprintf("%c%02d", sign, seconds/3600)
+		if seconds%3600 != 0 {
+			text += fmt.Sprintf(":%02d", seconds/60%60)
+		}
+		if seconds%60 != 0 {
+			text += fmt.Sprintf(":%02d", seconds%60)
+		}
+		return text
+	}
+	return "<" + form(east) + ">" + form(-east)
 }
