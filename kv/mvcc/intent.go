@@ -308,6 +308,7 @@ func (c *Cursor) intent(key keys.Key) (*Intent, int, error) {
 	if err := c.open(); err != nil {
 		return nil, 0, err
 	}
+	c.unbound()
 	c.key = append(keys.Intent(c.key[:0], key), 0)
 	if !c.it.SeekPrefixGE(c.key) {
 		return nil, 0, storage.ReadError(c.it.Error())

@@ -318,7 +318,7 @@ func (s *scan) passIntents(key keys.Key) (done, skip bool, err error) {
 				cmp = -cmp
 			}
 			if cmp > 0 {
-				return false, false, nil
+				return false, skip, nil
 			}
 			skip = cmp == 0
 		}
