@@ -1,0 +1,98 @@
+package parser
+
+import (
+	gast "github.com/pingcap/tidb/pkg/parser/ast"
+
+	"github.com/spanlite/spanlite/sql/ast"
+)
+
+// The functions here take a piece of the statement through the whole way:
+// write a fragment, give it to the grammar, build our tree.
+
+// expr parses an expression at the cursor.
+func (p *parser) expr() ast.Expr {
+	return p.exprFragment(func() { p.rwExpr() })
+}
+
+// bExpr parses a restricted expression, such as a column's default, behind
+// which AND, IN, COLLATE and NOT belong to something else.
+func (p *parser) bExpr() ast.Expr {
+	return p.exprFragment(func() { p.rwLevel(lvCompare, modeB) })
+}
+
+// funcExpr parses a function call or another primary without operators.
+func (p *parser) funcExpr() ast.Expr {
+	return p.exprFragment(func() { p.rwPrimary() })
+}
+
+func (p *parser) exprFragment(write func()) ast.Expr {
+	if e := p.simpleExpr(); e != nil {
+		return e
+	}
+	outer := p.pushFragment()
+	p.emit("SELECT", p.i)
+	write()
+	fields := p.run().(*gast.SelectStmt).Fields.Fields
+	e := p.buildExpr(fields[0].Expr)
+	p.popFragment(outer)
+	return e
+}
+
+// simpleExpr takes the short way for an operand that cannot be more than a
+// constant or parameter: what follows ends the expression for certain.
+func (p *parser) simpleExpr() ast.Expr {
+	t := p.peek()
+	switch t.kind {
+	case tInteger, tFloat, tString, tParam:
+	case tIdent:
+		switch t.kw {
+		case kwNull, kwTrue, kwFalse, kwDefault:
+		default:
+			return nil
+		}
+	default:
+		return nil
+	}
+	switch p.peekAt(1).kind {
+	case ',', ')', tEOF, ';':
+	default:
+		return nil
+	}
+	if t.kind == tParam && len(t.text) > 4 {
+		return nil // rwPrimary checks the range
+	}
+	if t.kind == tParam && t.text == "0" {
+		return nil
+	}
+	p.i++
+	return p.leaf(p.i - 1)
+}
+
+// exprList parses expressions separated by commas.
+func (p *parser) exprList() []ast.Expr {
+	var list []ast.Expr
+	for {
+		list = append(list, p.expr())
+		if !p.acceptPunct(',') {
+			return list
+		}
+	}
+}
+
+// query parses a query at the cursor.
+func (p *parser) query() *ast.Select {
+	at := p.i
+	outer := p.pushFragment()
+	p.rwQuery()
+	q := p.buildQuery(p.run(), at)
+	p.popFragment(outer)
+	return q
+}
+
+// subquery parses a query in parentheses.
+func (p *parser) subquery() *ast.Select {
+	p.expectPunct('(')
+	q := p.query()
+	p.expectPunct(')')
+	return q
+}

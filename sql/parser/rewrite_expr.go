@@ -1,0 +1,971 @@
+package parser
+
+import (
+	"strconv"
+
+	"github.com/spanlite/spanlite/sql/ast"
+	"github.com/spanlite/spanlite/sql/sqlstate"
+)
+
+// This file writes expressions into fragments. It finds out where operands and
+// operators are and leaves to the grammar how they bind, except where the two
+// dialects disagree; there it writes brackets or carriers. The binding levels
+// are PostgreSQL's, loosest first.
+type level int
+
+const (
+	lvNone level = iota
+	lvOr
+	lvAnd
+	lvNot
+	lvIs      // IS ..., ISNULL, NOTNULL
+	lvCompare // < > = <= >= <>, not associative
+	lvIn      // BETWEEN, IN, LIKE, ILIKE, SIMILAR
+	lvOp      // every operator not named here
+	lvAdd
+	lvMul
+	lvPow
+)
+
+// exprMode tells PostgreSQL's a_expr from its b_expr, which is used where AND,
+// IN, COLLATE and the like would be ambiguous.
+type exprMode uint8
+
+const (
+	modeA exprMode = iota
+	modeB
+)
+
+// rwExpr writes an expression from the cursor as far as it goes.
+func (p *parser) rwExpr() { p.rwLevel(lvOr, modeA) }
+
+// infix returns the level of the infix or postfix operator at the cursor.
+func (p *parser) infix(mode exprMode) level {
+	t := p.peek()
+	if t.kind == tOp {
+		switch t.text {
+		case "=", "<", ">", "<=", ">=", "<>":
+			return lvCompare
+		case "+", "-":
+			return lvAdd
+		case "*", "/", "%":
+			return lvMul
+		case "^":
+			return lvPow
+		}
+		return lvOp
+	}
+	switch t.kw {
+	case noKeyword:
+		return lvNone
+	case kwOperator:
+		if p.peekAt(1).kind == '(' {
+			return lvOp
+		}
+	case kwIs:
+		if mode == modeB {
+			n := 1
+			if p.peekAt(1).kw == kwNot {
+				n = 2
+			}
+			if k := p.peekAt(n).kw; k != kwDistinct && k != kwDocument {
+				return lvNone
+			}
+		}
+		return lvIs
+	}
+	if mode == modeB {
+		return lvNone
+	}
+	switch t.kw {
+	case kwAnd:
+		return lvAnd
+	case kwOr:
+		return lvOr
+	case kwIsnull, kwNotnull:
+		return lvIs
+	case kwIn, kwBetween, kwLike, kwIlike:
+		return lvIn
+	case kwSimilar:
+		if p.peekAt(1).kw == kwTo {
+			return lvIn
+		}
+	case kwNot:
+		switch p.peekAt(1).kw {
+		case kwIn, kwBetween, kwLike, kwIlike, kwSimilar:
+			return lvIn
+		}
+	case kwOverlaps:
+		return lvOp
+	}
+	return lvNone
+}
+
+// rwLevel writes operands and the operators between them as long as those bind
+// at least as tightly as from.
+func (p *parser) rwLevel(from level, mode exprMode) {
+	depth := p.depth
+	p.deeper()
+	p.rwOperand(from-1, mode)
+	compared := false
+	for {
+		lv := p.infix(mode)
+		if lv == lvNone || lv < from {
+			break
+		}
+		t := p.peek()
+		switch lv {
+		case lvOr, lvAnd:
+			if p.logicals++; p.logicals > logicalMax {
+				p.bail(sqlstate.New(sqlstate.StatementTooComplex, "more than %d ANDs and ORs in one statement", logicalMax).At(int(t.pos)))
+			}
+			if lv == lvAnd {
+				p.emit("AND", p.i)
+			} else {
+				p.emit("OR", p.i)
+			}
+			p.i++
+			p.rwOperand(lv, mode)
+			compared = false
+			continue
+		case lvIs:
+			p.rwIs(mode)
+			compared = false
+		case lvIn:
+			p.rwPredicate()
+		case lvCompare:
+			if compared {
+				p.fail() // a < b < c
+			}
+			compared = true
+			p.emit(t.text, p.i)
+			p.i++
+			p.rwOperand(lv, mode)
+		case lvOp:
+			p.emit("<<", p.i)
+			p.skipOperator()
+			p.rwOperand(lv, mode)
+		default:
+			p.emit(t.text, p.i)
+			p.i++
+			p.rwOperand(lv, mode)
+		}
+		p.deeper()
+	}
+	p.depth = depth
+}
+
+// skipOperator steps over an operator symbol, OPERATOR(schema.op) or OVERLAPS.
+func (p *parser) skipOperator() {
+	if !p.is(kwOperator) {
+		p.i++
+		return
+	}
+	p.i++
+	p.expectPunct('(')
+	for p.peek().kind == tIdent || p.peek().kind == tQuoted {
+		p.colID()
+		p.expectPunct('.')
+	}
+	if p.peek().kind != tOp {
+		p.fail()
+	}
+	p.i++
+	p.expectPunct(')')
+}
+
+// rwIs writes the tests that begin with IS.
+func (p *parser) rwIs(mode exprMode) {
+	at := p.i
+	switch {
+	case p.accept(kwIsnull):
+		p.emit("IS NULL", at)
+		return
+	case p.accept(kwNotnull):
+		p.emit("IS NOT NULL", at)
+		return
+	}
+	p.expect(kwIs)
+	not := p.accept(kwNot)
+	c := carrier{kind: cTruth, flag: not, tok: int32(at)}
+	switch t := p.peek(); {
+	case p.accept(kwNull):
+		if not {
+			p.emit("IS NOT NULL", at)
+		} else {
+			p.emit("IS NULL", at)
+		}
+		return
+	case p.accept(kwTrue):
+		c.n = uint8(ast.True)
+	case p.accept(kwFalse):
+		c.n = uint8(ast.False)
+	case p.accept(kwUnknown):
+		c.n = uint8(ast.Unknown)
+	case p.accept(kwDistinct):
+		p.expect(kwFrom)
+		p.emit("<=>", at)
+		p.emitCall(carrier{kind: cDistinct, flag: not, tok: int32(at)})
+		p.rwLevel(lvCompare, mode)
+		p.emit(")", at)
+		return
+	case t.kw == kwNormalized:
+		p.i++
+		c.kind, c.text = cNormalized, ""
+	case (t.kw == kwNfc || t.kw == kwNfd || t.kw == kwNfkc || t.kw == kwNfkd) && p.peekAt(1).kw == kwNormalized:
+		p.i += 2
+		c.kind, c.text = cNormalized, t.text
+	case t.kw == kwDocument:
+		p.unsupported(ast.Pos(t.pos), "IS DOCUMENT")
+	default:
+		p.fail()
+	}
+	p.emit("<=>", at)
+	p.emitCarrier(c)
+}
+
+// rwPredicate writes [NOT] IN, BETWEEN, LIKE, ILIKE and SIMILAR TO.
+func (p *parser) rwPredicate() {
+	at := p.i
+	not := p.accept(kwNot)
+	if not {
+		p.emit("NOT", at)
+	}
+	switch op := p.i; {
+	case p.accept(kwIn):
+		p.emit("IN", op)
+		if !p.isPunct('(') {
+			p.fail()
+		}
+		p.emit("(", p.i)
+		if p.isQuery(p.i) {
+			p.i++
+			p.rwQuery()
+		} else {
+			p.i++
+			p.rwExprList()
+		}
+		p.emit(")", p.i)
+		p.expectPunct(')')
+	case p.accept(kwBetween):
+		p.emit("BETWEEN", op)
+		if !p.accept(kwSymmetric) {
+			p.accept(kwAsymmetric)
+		}
+		p.emit("(", op)
+		p.rwLevel(lvCompare, modeB)
+		p.emit(")", p.i)
+		p.emit("AND", p.i)
+		p.expect(kwAnd)
+		p.emit("(", p.i)
+		p.rwLevel(lvOp, modeA)
+		p.emit(")", p.i)
+	default:
+		p.i++
+		if p.toks[op].kw == kwSimilar {
+			p.expect(kwTo)
+		}
+		p.emit("LIKE", op)
+		c := carrier{kind: cPattern, tok: int32(op)}
+		p.emitCall(c)
+		p.rwLevel(lvOp, modeA)
+		if p.accept(kwEscape) {
+			p.emit(",", p.i)
+			p.rwLevel(lvOp, modeA)
+		}
+		p.emit(")", p.i)
+	}
+}
+
+// rwExprList writes expressions separated by commas.
+func (p *parser) rwExprList() {
+	for {
+		p.rwExpr()
+		if !p.isPunct(',') {
+			return
+		}
+		p.emit(",", p.i)
+		p.i++
+	}
+}
+
+// rwOperand writes one operand with its prefix and postfix operators. prev is
+// the level of the operator in front of it.
+func (p *parser) rwOperand(prev level, mode exprMode) {
+	if p.is(kwNot) && mode == modeA {
+		at := p.i
+		p.i++
+		p.deeper()
+		if prev <= lvNot {
+			p.emit("NOT", at)
+			p.rwOperand(lvNot, mode)
+			return
+		}
+		// true = NOT false: PostgreSQL takes it, the grammar wants brackets.
+		p.emit("(", at)
+		p.emit("NOT", at)
+		p.rwLevel(lvIs, mode)
+		p.emit(")", p.i)
+		return
+	}
+	m := p.mark()
+	p.rwSigned()
+	if mode == modeB {
+		return
+	}
+	for {
+		at := p.i
+		switch {
+		case p.is(kwCollate):
+			p.i++
+			name := p.objectName()
+			p.insertCall(m, carrier{kind: cCollate, tok: int32(at), node: name})
+			p.emit(")", at)
+		case p.is(kwAt) && p.peekAt(1).kw == kwTime && p.peekAt(2).kw == kwZone:
+			p.i += 3
+			p.insertCall(m, carrier{kind: cAtZone, tok: int32(at)})
+			p.emit(",", at)
+			zone := p.mark()
+			p.rwSigned()
+			for p.is(kwCollate) {
+				c := p.i
+				p.i++
+				name := p.objectName()
+				p.insertCall(zone, carrier{kind: cCollate, tok: int32(c), node: name})
+				p.emit(")", c)
+			}
+			p.emit(")", at)
+		default:
+			return
+		}
+		p.deeper()
+	}
+}
+
+// rwSigned writes an operand with its signs and other prefix operators.
+func (p *parser) rwSigned() {
+	t := p.peek()
+	if t.kind == tOp {
+		at := p.i
+		switch t.text {
+		case "+", "-":
+			depth := p.depth
+			p.deeper()
+			p.emit(t.text, at)
+			p.i++
+			p.rwSigned()
+			p.depth = depth
+			return
+		case "=", "<", ">", "<=", ">=", "<>", "*", "/", "%", "^":
+			p.fail()
+		}
+		p.rwPrefix()
+		return
+	}
+	if t.kw == kwOperator && p.peekAt(1).kind == '(' {
+		p.rwPrefix()
+		return
+	}
+	m := p.mark()
+	p.rwPrimary()
+	p.rwTightPostfix(m)
+}
+
+// rwPrefix writes a prefix operator other than a sign. It binds like an infix
+// operator of the same name: @ a + b is @ (a + b).
+func (p *parser) rwPrefix() {
+	at := p.i
+	p.skipOperator()
+	p.emitCall(carrier{kind: cPrefix, tok: int32(at)})
+	p.rwLevel(lvAdd, modeA)
+	p.emit(")", p.i)
+}
+
+// rwTightPostfix writes ::type, [subscript] and .field behind a primary.
+func (p *parser) rwTightPostfix(m mark) {
+	for {
+		at := p.i
+		switch p.peek().kind {
+		case tCast:
+			p.i++
+			typ := p.typeName()
+			p.insertCall(m, carrier{kind: cCast, tok: int32(at), node: typ})
+			p.emit(")", at)
+		case '[':
+			p.insertCall(m, carrier{kind: cSubscript, tok: int32(at)})
+			for p.isPunct('[') {
+				p.emit(",", p.i)
+				p.rwSubscript()
+			}
+			p.emit(")", at)
+		case '.':
+			switch n := p.peekAt(1); {
+			case n.kind == tIdent || n.kind == tQuoted:
+				p.insertCall(m, carrier{kind: cField, tok: int32(at + 1)})
+				p.emit(")", at)
+			case n.kind == tOp && n.text == "*":
+				p.insertCall(m, carrier{kind: cFieldStar, tok: int32(at)})
+				p.emit(")", at)
+			default:
+				p.i++
+				p.fail()
+			}
+			p.i += 2
+		default:
+			return
+		}
+		p.deeper()
+	}
+}
+
+// rwSubscript writes [i] or [lower:upper].
+func (p *parser) rwSubscript() {
+	at := p.i
+	p.i++
+	c := carrier{kind: cSlice, tok: int32(at)}
+	m := p.mark()
+	if !p.isPunct(':') {
+		p.rwExpr()
+		c.n |= 1
+	}
+	if p.acceptPunct(':') {
+		if !p.isPunct(']') {
+			if c.n&1 != 0 {
+				p.emit(",", p.i)
+			}
+			p.rwExpr()
+			c.n |= 2
+		}
+		p.insertCall(m, c)
+		p.emit(")", at)
+	}
+	p.expectPunct(']')
+}
+
+// rwPrimary writes an operand without anything around it.
+func (p *parser) rwPrimary() {
+	at := p.i
+	t := p.peek()
+	switch t.kind {
+	case tInteger, tFloat, tString, tBits, tHex:
+		p.emitToken(at)
+		p.i++
+	case tNational:
+		p.i++
+		typ := &ast.TypeName{Pos: ast.Pos(t.pos), Name: systemType("bpchar")}
+		p.emitCarrier(carrier{kind: cLeaf, tok: int32(at), node: &ast.Cast{
+			Pos: ast.Pos(t.pos), Type: typ, Literal: true, X: &ast.String{Pos: ast.Pos(t.pos), Value: t.text}}})
+	case tParam:
+		if n, err := strconv.Atoi(t.text); err != nil || n < 1 || n > paramMax {
+			p.errorAt(ast.Pos(t.pos), sqlstate.UndefinedParameter, "there is no parameter $%s", t.text)
+		}
+		p.emitToken(at)
+		p.i++
+	case '(':
+		p.rwParen()
+	case tQuoted:
+		p.rwName()
+	case tIdent:
+		p.rwWord()
+	default:
+		p.fail()
+	}
+}
+
+// rwParen writes a subquery, a row or an expression in parentheses.
+func (p *parser) rwParen() {
+	at := p.i
+	p.emit("(", at)
+	query := p.isQuery(at)
+	p.i++
+	if query {
+		p.rwQuery()
+	} else {
+		p.rwExprList()
+	}
+	p.emit(")", p.i)
+	p.expectPunct(')')
+}
+
+// rwWord writes an operand that begins with an unquoted word.
+func (p *parser) rwWord() {
+	at := p.i
+	t := p.peek()
+	next := p.peekAt(1)
+	if t.kw == noKeyword {
+		p.rwName()
+		return
+	}
+	if next.kind == '.' && keywords[t.kw].class != reserved {
+		p.rwName()
+		return
+	}
+	switch t.kw {
+	case kwNull, kwTrue, kwFalse, kwDefault, kwCurrentDate, kwCurrentRole, kwCurrentUser,
+		kwSessionUser, kwUser, kwCurrentCatalog:
+		p.emitToken(at)
+		p.i++
+		return
+	case kwCurrentSchema:
+		if next.kind == '(' { // current_schema() is a function
+			break
+		}
+		p.emitToken(at)
+		p.i++
+		return
+	case kwCurrentTime, kwCurrentTimestamp, kwLocaltime, kwLocaltimestamp:
+		p.emitToken(at)
+		p.i++
+		if p.acceptPunct('(') {
+			p.intConst()
+			p.expectPunct(')')
+		}
+		return
+	case kwCase:
+		p.rwCase()
+		return
+	case kwCast:
+		p.i++
+		p.expectPunct('(')
+		c := p.newCarrier(carrier{kind: cCast, tok: int32(at), flag: true})
+		p.emitRef(carrierRef, c, at)
+		p.emit("(", at)
+		p.rwExpr()
+		p.emit(")", at)
+		p.expect(kwAs)
+		p.carriers[c].node = p.typeName()
+		p.expectPunct(')')
+		return
+	case kwExists:
+		if next.kind == '(' {
+			p.i++
+			p.emit("EXISTS", at)
+			p.rwSubquery()
+			return
+		}
+	case kwArray:
+		p.i++
+		switch {
+		case p.isPunct('['):
+			p.rwArray()
+		case p.isPunct('('):
+			p.emitCall(carrier{kind: cArrayQuery, tok: int32(at)})
+			p.rwSubquery()
+			p.emit(")", at)
+		default:
+			p.fail()
+		}
+		return
+	case kwRow:
+		if next.kind == '(' {
+			p.i += 2
+			p.emitCall(carrier{kind: cRow, tok: int32(at)})
+			if !p.isPunct(')') {
+				p.rwExprList()
+			}
+			p.emit(")", p.i)
+			p.expectPunct(')')
+			return
+		}
+	case kwAny, kwSome, kwAll:
+		// Only behind an operator; the builder refuses it elsewhere.
+		if at == 0 || next.kind != '(' {
+			p.fail()
+		}
+		p.i++
+		p.emitCall(carrier{kind: cQuantified, tok: int32(at)})
+		p.rwParen()
+		p.emit(")", at)
+		return
+	case kwInterval:
+		if p.rwInterval() {
+			return
+		}
+	case kwExtract, kwSubstring, kwPosition, kwOverlay, kwTrim, kwNormalize, kwCollation, kwTreat:
+		if next.kind == '(' || t.kw == kwCollation && next.kw == kwFor {
+			if p.rwSpecialCall() {
+				return
+			}
+		}
+	case kwXmlconcat, kwXmlelement, kwXmlexists, kwXmlforest, kwXmlparse, kwXmlpi, kwXmlroot, kwXmlserialize:
+		if next.kind == '(' {
+			p.unsupported(ast.Pos(t.pos), "%s", upper(t.text))
+		}
+	case kwUnique:
+		if next.kind == '(' {
+			p.unsupported(ast.Pos(t.pos), "UNIQUE predicate")
+		}
+	case kwCoalesce, kwNullif, kwGreatest, kwLeast, kwGrouping:
+		if next.kind == '(' {
+			p.i++
+			p.rwCall(at, p.mark())
+			return
+		}
+	}
+	p.rwName()
+}
+
+// rwName writes a column reference, a function call or a literal of a named
+// type: whatever begins with a name.
+func (p *parser) rwName() {
+	at := p.i
+	t := p.peek()
+	if p.isTypedLiteral() {
+		p.rwTypedLiteral()
+		return
+	}
+	class := unreserved
+	if t.kw != noKeyword {
+		class = keywords[t.kw].class
+	}
+	if class == reserved {
+		p.fail()
+	}
+	p.i++
+	dotted := false
+	for p.isPunct('.') {
+		switch n := p.peekAt(1); {
+		case n.kind == tIdent || n.kind == tQuoted:
+			dotted = true
+			p.i += 2
+			continue
+		case n.kind == tOp && n.text == "*":
+			p.i += 2
+			p.emitToken(at) // table.*
+			return
+		}
+		p.i++
+		p.fail()
+	}
+	if p.isPunct('(') {
+		if !dotted && class == columnName || dotted && class == typeFuncName {
+			p.fail()
+		}
+		p.rwCall(at, p.mark())
+		return
+	}
+	if class == typeFuncName {
+		if dotted {
+			p.failAt(at)
+		}
+		p.fail()
+	}
+	p.emitToken(at)
+}
+
+// rwCall writes a function call whose name begins at token name. The cursor
+// is at the opening parenthesis.
+func (p *parser) rwCall(name int, m mark) {
+	depth := p.depth
+	p.deeper()
+	p.emitToken(name)
+	p.emit("(", p.i)
+	p.expectPunct('(')
+	some := false
+	sep := func() {
+		if some {
+			p.emit(",", p.i)
+		}
+		some = true
+	}
+	switch {
+	case p.isOp("*"):
+		p.i++
+	case p.isPunct(')'):
+	default:
+		if !p.accept(kwAll) {
+			p.accept(kwDistinct)
+		}
+		for {
+			sep()
+			if at := p.i; p.accept(kwVariadic) {
+				p.emitCall(carrier{kind: cVariadic, tok: int32(at)})
+				p.rwArg()
+				p.emit(")", at)
+				break
+			}
+			p.rwArg()
+			if !p.acceptPunct(',') {
+				break
+			}
+		}
+		if at := p.i; p.accept(kwOrder) {
+			p.expect(kwBy)
+			sep()
+			p.rwAggOrder(at, false)
+		}
+	}
+	p.expectPunct(')')
+	if at := p.i; p.is(kwWithin) && p.peekAt(1).kw == kwGroup {
+		p.i += 2
+		p.expectPunct('(')
+		p.expect(kwOrder, kwBy)
+		sep()
+		p.rwAggOrder(at, true)
+		p.expectPunct(')')
+	}
+	if at := p.i; p.is(kwFilter) && p.peekAt(1).kind == '(' {
+		p.i += 2
+		p.expect(kwWhere)
+		sep()
+		p.emitCall(carrier{kind: cFilter, tok: int32(at)})
+		p.rwExpr()
+		p.emit(")", at)
+		p.expectPunct(')')
+	}
+	p.emit(")", p.i)
+	if p.is(kwOver) {
+		p.insert(m, []byte("first_value( "), name)
+		p.emit(") OVER", p.i)
+		p.i++
+		if p.isPunct('(') {
+			p.rwWindowSpec()
+		} else {
+			at := p.i
+			p.emitCarrier(carrier{kind: cWindow, tok: int32(at), text: p.colID().Text})
+		}
+	}
+	p.depth = depth
+}
+
+// rwArg writes an argument, with its name perhaps.
+func (p *parser) rwArg() {
+	t := p.peek()
+	if k := p.peekAt(1).kind; (k == tArrow || k == tAssign) && (t.kind == tQuoted || t.kind == tIdent &&
+		(t.kw == noKeyword || keywords[t.kw].class == unreserved || keywords[t.kw].class == typeFuncName)) {
+		p.emitCall(carrier{kind: cNamedArg, tok: int32(p.i), text: t.text})
+		p.i += 2
+		p.rwExpr()
+		p.emit(")", p.i)
+		return
+	}
+	p.rwExpr()
+}
+
+func (p *parser) rwAggOrder(at int, within bool) {
+	p.emitCall(carrier{kind: cAggOrder, tok: int32(at), flag: within})
+	for {
+		p.rwSortItem(true)
+		if !p.isPunct(',') {
+			break
+		}
+		p.emit(",", p.i)
+		p.i++
+	}
+	p.emit(")", at)
+}
+
+// rwSortItem writes an item of ORDER BY. A plain one needs no carrier.
+func (p *parser) rwSortItem(nested bool) {
+	at := p.i
+	m := p.mark()
+	p.rwExpr()
+	by := ast.SortBy{Pos: p.tokPos(at)}
+	switch {
+	case p.accept(kwAsc):
+		by.Direction = ast.SortAsc
+	case p.accept(kwDesc):
+		by.Direction = ast.SortDesc
+	case p.accept(kwUsing):
+		by.Direction = ast.SortUsing
+		by.Using = p.operator()
+	}
+	if p.is(kwNulls) {
+		switch p.peekAt(1).kw {
+		case kwFirst:
+			by.Nulls = ast.NullsFirst
+			p.i += 2
+		case kwLast:
+			by.Nulls = ast.NullsLast
+			p.i += 2
+		}
+	}
+	if by.Direction == ast.SortDesc && by.Nulls == ast.NullsDefault && !nested {
+		p.emit("DESC", p.i-1)
+		return
+	}
+	if by.Direction != ast.SortDefault || by.Nulls != ast.NullsDefault {
+		p.insertCall(m, carrier{kind: cSort, tok: int32(at), node: by})
+		p.emit(")", at)
+	}
+}
+
+// operator reads an operator: a symbol or OPERATOR(schema.op).
+func (p *parser) operator() ast.Operator {
+	at := p.i
+	if p.peek().kind != tOp && !(p.is(kwOperator) && p.peekAt(1).kind == '(') {
+		p.fail()
+	}
+	p.skipOperator()
+	return p.operatorAt(at)
+}
+
+// operatorAt returns the operator whose first token is at.
+func (p *parser) operatorAt(at int) ast.Operator {
+	t := &p.toks[at]
+	if t.kw != kwOperator {
+		return ast.Operator{Name: t.text}
+	}
+	var op ast.Operator
+	i := at + 2
+	for p.toks[i].kind != tOp {
+		op.Schema = p.toks[i].text
+		i += 2
+	}
+	op.Name = p.toks[i].text
+	return op
+}
+
+func (p *parser) rwCase() {
+	at := p.i
+	depth := p.depth
+	p.deeper()
+	p.i++
+	p.emit("CASE", at)
+	if !p.is(kwWhen) {
+		p.rwExpr()
+	}
+	if !p.is(kwWhen) {
+		p.fail()
+	}
+	for p.is(kwWhen) {
+		p.emit("WHEN", p.i)
+		p.i++
+		p.rwExpr()
+		p.emit("THEN", p.i)
+		p.expect(kwThen)
+		p.rwExpr()
+	}
+	if p.is(kwElse) {
+		p.emit("ELSE", p.i)
+		p.i++
+		p.rwExpr()
+	}
+	p.emit("END", p.i)
+	p.expect(kwEnd)
+	p.depth = depth
+}
+
+// rwArray writes the bracketed part of ARRAY[...], which may nest without
+// further ARRAYs.
+func (p *parser) rwArray() {
+	at := p.i
+	depth := p.depth
+	p.deeper()
+	p.emitCall(carrier{kind: cArray, tok: int32(at)})
+	p.i++
+	for first := true; !p.isPunct(']') || !first; first = false {
+		if !first {
+			if !p.isPunct(',') {
+				break
+			}
+			p.emit(",", p.i)
+			p.i++
+		}
+		if p.isPunct('[') {
+			p.rwArray()
+		} else {
+			p.rwExpr()
+		}
+	}
+	p.emit(")", p.i)
+	p.expectPunct(']')
+	p.depth = depth
+}
+
+// rwSubquery writes a query in parentheses.
+func (p *parser) rwSubquery() {
+	if !p.isPunct('(') {
+		p.fail()
+	}
+	if !p.isQuery(p.i) {
+		p.i++
+		for p.isPunct('(') {
+			p.i++
+		}
+		p.fail()
+	}
+	p.emit("(", p.i)
+	p.i++
+	p.rwQuery()
+	p.emit(")", p.i)
+	p.expectPunct(')')
+}
+
+// isTypedLiteral looks whether the name at the cursor is the type of the
+// string that follows it: date '2020-01-01', double precision '1'.
+func (p *parser) isTypedLiteral() bool {
+	t := p.peek()
+	if t.kw != noKeyword && keywords[t.kw].class == reserved {
+		return false
+	}
+	n := 1
+	switch t.kw {
+	case kwDouble:
+		return p.peekAt(1).kw == kwPrecision && p.peekAt(2).kind == tString
+	case kwNational:
+		return p.peekAt(1).kw == kwCharacter || p.peekAt(1).kw == kwChar
+	case kwCharacter, kwChar, kwNchar, kwBit, kwVarchar:
+		if p.peekAt(1).kw == kwVarying {
+			n = 2
+		}
+	default:
+		for p.peekAt(n).kind == '.' && (p.peekAt(n+1).kind == tIdent || p.peekAt(n+1).kind == tQuoted) {
+			n += 2
+		}
+	}
+	k := p.peekAt(n)
+	if k.kind == '(' {
+		n = int(k.match) - p.i + 1
+		k = p.peekAt(n)
+	}
+	if (t.kw == kwTime || t.kw == kwTimestamp) && (k.kw == kwWith || k.kw == kwWithout) &&
+		p.peekAt(n+1).kw == kwTime && p.peekAt(n+2).kw == kwZone {
+		k = p.peekAt(n + 3)
+	}
+	return k.kind == tString
+}
+
+func (p *parser) rwTypedLiteral() {
+	at := p.i
+	typ := p.simpleTypeName()
+	t := p.peek()
+	if t.kind != tString {
+		p.fail()
+	}
+	p.i++
+	p.emitLiteral(at, typ, t)
+}
+
+func (p *parser) emitLiteral(at int, typ *ast.TypeName, t *token) {
+	p.emitCarrier(carrier{kind: cLeaf, tok: int32(at), node: &ast.Cast{
+		Pos: p.tokPos(at), Type: typ, Literal: true, X: &ast.String{Pos: ast.Pos(t.pos), Value: t.text}}})
+}
+
+// rwInterval writes interval 'x' day to second and interval(p) 'x'. It returns
+// false if the word is not a literal's type here.
+func (p *parser) rwInterval() bool {
+	at := p.i
+	n := p.peekAt(1)
+	if n.kind == '(' {
+		n = p.peekAt(int(n.match) - p.i + 1)
+	}
+	if n.kind != tString {
+		return false
+	}
+	p.i++
+	typ := &ast.TypeName{Pos: p.tokPos(at), Name: systemType("interval")}
+	if p.isPunct('(') {
+		typ.Mods = p.typeMods()
+	}
+	t := p.peek()
+	if t.kind != tString {
+		p.fail()
+	}
+	p.i++
+	if typ.Mods == nil {
+		p.intervalFields(typ)
+	}
+	p.emitLiteral(at, typ, t)
+	return true
+}
