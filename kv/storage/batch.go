@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -107,45 +108,67 @@ func (b *Batch) Repr() []byte { return b.b.Repr() }
 // Apply appends the writes of a Repr, for instance of several entries to commit
 // at once. It fails on malformed bytes, without having changed b.
 func (b *Batch) Apply(repr []byte) error {
-	hdr, ok := batchrepr.ReadHeader(repr)
-	if !ok {
-		return &CorruptionError{Path: "batch", Cause: batchrepr.ErrInvalidBatch}
-	}
-	rangeKeys := false
-	n := uint32(0)
-	for r := batchrepr.Read(repr); ; n++ {
-		kind, ek, _, ok, err := r.Next()
-		if err != nil {
-			return &CorruptionError{Path: "batch", Cause: err}
-		}
-		if !ok {
-			break
-		}
-		switch kind {
-		case pebble.InternalKeyKindSet, pebble.InternalKeyKindDelete, pebble.InternalKeyKindRangeDelete:
-		case pebble.InternalKeyKindRangeKeySet, pebble.InternalKeyKindRangeKeyUnset, pebble.InternalKeyKindRangeKeyDelete:
-			rangeKeys = true
-		default:
-			return &CorruptionError{Path: "batch", Cause: fmt.Errorf("unexpected write of kind %s", kind)}
-		}
-		if n := split(ek); n == 0 || ek[n-1] != sentinel {
-			return &CorruptionError{Path: "batch", Cause: fmt.Errorf("malformed key %x", ek)}
-		}
-	}
-	if n != hdr.Count {
-		return &CorruptionError{Path: "batch", Cause: fmt.Errorf("%d writes, header says %d", n, hdr.Count)}
+	n, rangeKeys, err := checkRepr(repr)
+	if err != nil {
+		return &CorruptionError{Path: "batch", Cause: err}
 	}
 	if n == 0 {
 		return nil
 	}
-	other := b.e.db.NewBatch()
-	defer other.Close()
-	if err := other.SetRepr(repr); err != nil {
-		return &CorruptionError{Path: "batch", Cause: err}
-	}
+	// A batch without a database only carries the bytes.
+	other := new(pebble.Batch)
+	must(other.SetRepr(repr))
 	must(b.b.Apply(other, nil))
 	b.rangeKeys = b.rangeKeys || rangeKeys
 	return nil
+}
+
+// checkRepr walks over the records of a Repr. (Pebble's own reader trusts the
+// lengths in them.)
+func checkRepr(repr []byte) (n uint32, rangeKeys bool, err error) {
+	hdr, ok := batchrepr.ReadHeader(repr)
+	if !ok {
+		return 0, false, errors.New("it has no header")
+	}
+	for rest := repr[batchrepr.HeaderLen:]; len(rest) > 0; n++ {
+		kind := pebble.InternalKeyKind(rest[0])
+		hasValue := true
+		switch kind {
+		case pebble.InternalKeyKindDelete:
+			hasValue = false
+		case pebble.InternalKeyKindSet, pebble.InternalKeyKindRangeDelete:
+		case pebble.InternalKeyKindRangeKeySet, pebble.InternalKeyKindRangeKeyUnset, pebble.InternalKeyKindRangeKeyDelete:
+			rangeKeys = true
+		default:
+			return 0, false, fmt.Errorf("unexpected write of kind %d", rest[0])
+		}
+		var ek []byte
+		if ek, rest, ok = takeString(rest[1:]); !ok {
+			return 0, false, errors.New("truncated key")
+		}
+		if n := split(ek); n == 0 || ek[n-1] != sentinel {
+			return 0, false, fmt.Errorf("malformed key %x", ek)
+		}
+		if hasValue {
+			if _, rest, ok = takeString(rest); !ok {
+				return 0, false, fmt.Errorf("truncated value at key %x", ek)
+			}
+		}
+	}
+	if n != hdr.Count {
+		return 0, false, fmt.Errorf("%d writes, header says %d", n, hdr.Count)
+	}
+	return n, rangeKeys, nil
+}
+
+// takeString cuts a string off b that is preceded by its length as a varint.
+func takeString(b []byte) (s, rest []byte, ok bool) {
+	l, n := binary.Uvarint(b)
+	if n <= 0 || n > binary.MaxVarintLen32 || l > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	b = b[n:]
+	return b[:l], b[l:], true
 }
 
 // Len returns the size of Repr in bytes, Count the number of writes.

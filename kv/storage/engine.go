@@ -150,14 +150,23 @@ func (e *Engine) checkFormat() error {
 			return err
 		}
 	}
+	return e.noteRangeKeys()
+}
+
+// noteRangeKeys sets rangeKeys if there are any. Pebble knows which tables hold
+// some and looks at no others.
+func (e *Engine) noteRangeKeys() error {
+	if e.rangeKeys.Load() {
+		return nil
+	}
 	it, err := e.db.NewIter(&pebble.IterOptions{KeyTypes: pebble.IterKeyTypeRangesOnly})
 	if err != nil {
-		return err
+		return readError(err)
 	}
 	if it.First() {
 		e.rangeKeys.Store(true)
 	}
-	return it.Close()
+	return readError(it.Close())
 }
 
 func (e *Engine) empty() (bool, error) {

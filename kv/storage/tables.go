@@ -215,25 +215,24 @@ func (x *exporter) rangeTombstones(r Reader, start, end []byte) error {
 // Replace ingests the tables of an Export with Clear, and removes everything
 // else in excise, at once and durably: after a crash either the old state or the
 // new one is there. The excise span covers the bulk of the replaced data, whose
-// files are dropped whole; spans outside of it are cleared by the tables.
+// files are dropped whole; spans outside of it are cleared by the tables. Nobody
+// reads the spans before Replace has returned.
 func (e *Engine) Replace(ctx context.Context, paths []string, excise keys.Span) error {
-	e.rangeKeys.Store(true) // unless proven otherwise at the next start
 	kr := pebble.KeyRange{Start: AppendKey(nil, excise.Start), End: AppendKey(nil, excise.End)}
 	if _, err := e.db.IngestAndExcise(ctx, paths, nil, nil, kr); err != nil {
 		return fmt.Errorf("storage: replace: %w", err)
 	}
-	return nil
+	return e.noteRangeKeys()
 }
 
 // Ingest adds sorted tables to the engine at once, durably. They must not
 // overlap each other. The files are linked into the engine's folder and removed
-// from where they were.
+// from where they were. Nobody reads their span before Ingest has returned.
 func (e *Engine) Ingest(ctx context.Context, paths []string) error {
-	e.rangeKeys.Store(true)
 	if err := e.db.Ingest(ctx, paths); err != nil {
 		return fmt.Errorf("storage: ingest: %w", err)
 	}
-	return nil
+	return e.noteRangeKeys()
 }
 
 // Excise removes everything in span at once, durably, without writing
