@@ -328,10 +328,10 @@ func TestGetAllocatesNothing(t *testing.T) {
 	h := newHistory(t)
 	h.do(func(_ *Cursor, w *storage.Batch) { Put(w, keys.Key("k"), 5, []byte("v"), Newest{}, &h.stats) })
 	require.NoError(t, h.e.Compact(context.Background(), keys.Span{Start: keys.KeyMin, End: keys.KeyMax}))
-	o := ReadOptions{TS: 9}
+	o, key := ReadOptions{TS: 9}, keys.Key("k")
 	allocs := testing.AllocsPerRun(1000, func() {
 		c := NewCursor(h.e)
-		if r, err := c.Get(keys.Key("k"), &o); err != nil || !r.Found {
+		if r, err := c.Get(key, &o); err != nil || !r.Found {
 			t.Fatal(r, err)
 		}
 		_ = c.Close()
