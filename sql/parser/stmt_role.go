@@ -12,7 +12,7 @@ func (p *parser) roleSpec() ast.RoleSpec {
 	case t.kw == kwCurrentUser, t.kw == kwCurrentRole, t.kw == kwSessionUser:
 		r.Keyword = t.text
 		p.i++
-	case t.kind == tIdent && t.text == "public":
+	case (t.kind == tIdent || t.kind == tQuoted) && t.text == "public":
 		r.Keyword = "public"
 		p.i++
 	case t.kw == kwNone:
