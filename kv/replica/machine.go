@@ -50,6 +50,8 @@ type applier struct {
 	batch *storage.Batch
 	// own: batch is the property of a pending and not closed here.
 	own bool
+	// orphans are commands of this batch for which nobody waits here.
+	orphans []lostCommand
 }
 
 // Apply implements raftgroup.StateMachine: one engine batch for all entries
@@ -105,12 +107,12 @@ func (a *applier) commit() error {
 	}
 	r.mu.Lock()
 	r.mu.state = a.state
-	settling := len(r.mu.settling) > 0
 	r.mu.Unlock()
 	r.intents.Store(a.state.stats.Intents)
-	if settling {
-		r.releaseSettled()
+	for _, o := range a.orphans {
+		r.settle(o.id)
 	}
+	a.orphans = nil
 	return nil
 }
 
@@ -141,13 +143,15 @@ func (a *applier) entry(e *raftgroup.Entry, alone bool) error {
 	}
 	a.state.index, a.state.term = e.Index, e.Term
 	if p == nil {
-		r.settle(c.id, c.term)
+		if r.leaseTerm.Load() == uint64(c.term) {
+			a.orphans = append(a.orphans, lostCommand{id: c.id, term: c.term})
+		}
 	}
 	// I9. The group appends a proposal only in the term that it was evaluated
 	// under, so this is the second lock on that door; it is a function of the
 	// entry alone.
 	rejected := c.term != e.Term ||
-		a.state.frozen && c.kind != cmdUnfreeze && c.kind != cmdChecksum
+		a.state.frozen && c.kind != cmdUnfreeze && c.kind != cmdChecksum && c.kind != cmdMembers
 	if rejected {
 		if e.Members != nil {
 			return fmt.Errorf("membership change evaluated in term %d", c.term)
@@ -273,7 +277,9 @@ func (a *applier) split(c *command, p *pending) error {
 	left := s.Left
 	r.desc.Store(&left)
 	if r.Lease().Held {
-		s.Handover = &Handover{Locks: r.p.ExportLocks(keys.Span{Start: s.Right.Start, End: s.Right.End})}
+		span := keys.Span{Start: s.Right.Start, End: s.Right.End}
+		s.Handover = &Handover{Locks: r.p.ExportLocks(span)}
+		r.p.DropLocks(span, &kv.RangeMismatchError{RangeID: r.cfg.RangeID, Descs: []*kv.RangeDescriptor{&left}})
 	}
 	if p != nil {
 		right := s.Right
@@ -417,6 +423,20 @@ func (a *applier) freeze(c *command) error {
 	return nil
 }
 
+// anyTerm marks a handover that holds for the first lease, whatever its term.
+const anyTerm = ^raftgroup.Term(0)
+
+// Seed gives the right-hand replica of a split, before its group is opened, what
+// the left leaseholder had in memory for its keys. h may be nil.
+func (r *Replica) Seed(h *Handover) {
+	if h == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.handover, r.mu.handoverTerm = h.Locks, anyTerm
+}
+
 // LeaseChanged implements raftgroup.StateMachine.
 //
 // A lease starts with an empty lock table and a timestamp cache in which every
@@ -432,7 +452,7 @@ func (r *Replica) LeaseChanged(l raftgroup.Lease) {
 		r.mu.Lock()
 		floor := max(l.Start, r.mu.state.floor)
 		handover := r.mu.handover
-		if r.mu.handoverTerm+1 != l.Term {
+		if r.mu.handoverTerm != anyTerm && r.mu.handoverTerm+1 != l.Term {
 			handover = nil // someone else has led in between
 		}
 		r.mu.handover = nil

@@ -56,6 +56,9 @@ type LockKeeper interface {
 	// at splits, merges and planned transfers.
 	ExportLocks(span keys.Span) []byte
 	ImportLocks(data []byte) error
+	// DropLocks drops the locks in a span that has left the range; waiters fail
+	// with err.
+	DropLocks(span keys.Span, err error)
 	// LockCount is the number of locks held, for load figures.
 	LockCount() int
 }

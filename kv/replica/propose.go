@@ -112,32 +112,27 @@ func (r *Replica) lose(id uint64, term raftgroup.Term, guard *latch.Guard) {
 	for _, o := range r.mu.orphans {
 		applied = applied || o == id
 	}
-	if applied {
-		r.mu.settling = append(r.mu.settling, guard)
-	} else {
+	if !applied {
 		r.mu.lost = append(r.mu.lost, lostCommand{id, term, guard})
 		r.lostCount.Store(int32(len(r.mu.lost)))
 	}
 	r.mu.Unlock()
 	if applied {
-		r.releaseSettled()
+		r.release(guard)
 	} else if l := r.Lease(); l.Term != term {
 		// The term ended before the command was noted.
 		r.settleBefore(l.Term)
 	}
 }
 
-// settle notes that a command is being applied for which nobody waits here. If it
-// is one of the lost, its latches fall once the batch is committed.
-func (r *Replica) settle(id uint64, term raftgroup.Term) {
-	if r.leaseTerm.Load() != uint64(term) {
-		return // a follower, or the log before this lease
-	}
+// settle notes that a command for which nobody waits here has been applied. If it
+// is one of the lost, its latches fall.
+func (r *Replica) settle(id uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.mu.lost {
 		if r.mu.lost[i].id == id {
-			r.mu.settling = append(r.mu.settling, r.mu.lost[i].guard)
+			r.release(r.mu.lost[i].guard)
 			r.mu.lost = append(r.mu.lost[:i], r.mu.lost[i+1:]...)
 			r.lostCount.Store(int32(len(r.mu.lost)))
 			return
@@ -145,19 +140,6 @@ func (r *Replica) settle(id uint64, term raftgroup.Term) {
 	}
 	r.mu.orphans[r.mu.nextOrphan%len(r.mu.orphans)] = id
 	r.mu.nextOrphan++
-}
-
-// releaseSettled drops the latches of lost commands that have been applied.
-func (r *Replica) releaseSettled() {
-	r.mu.Lock()
-	guards := r.mu.settling
-	r.mu.settling = nil
-	r.mu.Unlock()
-	for _, g := range guards {
-		if g != nil {
-			r.latches.Release(g)
-		}
-	}
 }
 
 // settleBefore gives up the latches of the commands of earlier terms: either they
@@ -170,7 +152,7 @@ func (r *Replica) settleBefore(term raftgroup.Term) {
 	kept := r.mu.lost[:0]
 	for _, l := range r.mu.lost {
 		if l.term < term {
-			r.mu.settling = append(r.mu.settling, l.guard)
+			r.release(l.guard)
 		} else {
 			kept = append(kept, l)
 		}
@@ -178,7 +160,6 @@ func (r *Replica) settleBefore(term raftgroup.Term) {
 	r.mu.lost = kept
 	r.lostCount.Store(int32(len(kept)))
 	r.mu.Unlock()
-	r.releaseSettled()
 }
 
 // forever is a term above all.

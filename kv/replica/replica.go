@@ -62,9 +62,6 @@ type Replica struct {
 		// lost are the commands whose outcome is unknown, with the latches that
 		// they keep until it is (see propose).
 		lost []lostCommand
-		// settling are the latches of lost commands that are applied with the
-		// batch under way.
-		settling []*latch.Guard
 		// orphans are the ids of the last commands of the present lease that were
 		// applied without anybody waiting: their proposers are about to call lose.
 		orphans    [64]uint64

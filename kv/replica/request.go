@@ -91,6 +91,16 @@ func (req *Request) Writes() *storage.Batch {
 	return req.writes
 }
 
+// IndexedWrites is Writes for a batch whose later operations read what earlier
+// ones have written. It must be called before Writes.
+func (req *Request) IndexedWrites() *storage.Batch {
+	if req.writes != nil {
+		req.writes.Close()
+	}
+	req.writes = req.Replica.cfg.Engine.NewIndexedBatch()
+	return req.writes
+}
+
 // RecordLatchKey appends the key under which requests latch, and the timestamp
 // cache remembers, a transaction's record: unlike the record's engine key it is
 // cheap to make. It sorts outside of the global key space.

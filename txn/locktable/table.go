@@ -57,7 +57,9 @@ type holder struct {
 	// seq[s-1] is the sequence at which strength s was taken, 0 if never;
 	// a rollback to a savepoint gives back what was taken after it.
 	seq    [kv.LockUpdate]uint32
-	readTS hlc.Timestamp
+	// readTS is the timestamp of the newest version as of the lock, if readKnown.
+	readTS    hlc.Timestamp
+	readKnown bool
 	// heldIdx is the index of this key in txn.held.
 	heldIdx int
 }
@@ -145,19 +147,31 @@ func (t *Table) Watch(w *Waiter, key keys.Key, txn *kv.TxnMeta) (bool, error) {
 	return true, nil
 }
 
-// Free reports whether txn (nil: a non-transactional request) could take s on
-// key now. With the key's write latch held this is as good as taking the lock
-// for as long as the latch: whoever takes the lock meanwhile waits for the latch
-// before it reads.
-func (t *Table) Free(key keys.Key, txn *kv.TxnMeta, s kv.LockStrength) bool {
+// Status is what Check finds of a key.
+type Status struct {
+	// Free: the transaction could take the lock now, or has it.
+	Free bool
+	// Held: it has the lock, in the strength asked for or a stronger one.
+	Held bool
+	// ReadKnown: since the lock was taken ReadTS has been noted as the timestamp
+	// of the newest version, and no other has been written.
+	ReadKnown bool
+	ReadTS    hlc.Timestamp
+}
+
+// Check tells how txn (nil: a non-transactional request) stands to a lock of
+// strength s on key, without taking it. With the key's write latch held, Free is
+// as good as taking the lock for as long as the latch: whoever takes the lock
+// meanwhile waits for the latch before it reads.
+func (t *Table) Check(key keys.Key, txn *kv.TxnMeta, s kv.LockStrength) Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.mu.keys) == 0 {
-		return true
+		return Status{Free: true}
 	}
 	k := t.findLocked(maphash.Bytes(t.seed, key), key)
 	if k == nil {
-		return true
+		return Status{Free: true}
 	}
 	var id kv.TxnID
 	upgrade := false
@@ -165,25 +179,40 @@ func (t *Table) Free(key keys.Key, txn *kv.TxnMeta, s kv.LockStrength) bool {
 		id = txn.ID
 		if own := k.holder(id); own != nil {
 			if own.strength >= s {
-				return true
+				return Status{true, true, own.readKnown, own.readTS}
 			}
 			upgrade = true
 		}
 	}
-	return !k.blocked(id, s, upgrade, len(k.queue))
+	return Status{Free: !k.blocked(id, s, upgrade, len(k.queue))}
 }
 
-// Held returns the strength that the transaction holds on key (LockNone if
-// none) and the timestamp noted with SetReadTS.
-func (t *Table) Held(id kv.TxnID, key keys.Key) (kv.LockStrength, hlc.Timestamp) {
+// DropSpan drops all locks in span and wakes its waiters with err: the keys have
+// left the range.
+func (t *Table) DropSpan(span keys.Span, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if k := t.findLocked(maphash.Bytes(t.seed, key), key); k != nil {
-		if h := k.holder(id); h != nil {
-			return h.strength, h.readTS
+	var found []*keyState
+	for _, k := range t.mu.keys {
+		for ; k != nil; k = k.next {
+			if span.Contains(k.key) {
+				found = append(found, k)
+			}
 		}
 	}
-	return kv.LockNone, 0
+	for _, k := range found {
+		for _, w := range k.queue {
+			w.txn.waiting--
+			w.finishLocked(err)
+			t.maybeFreeTxnLocked(w.txn)
+		}
+		clear(k.queue)
+		k.queue = k.queue[:0]
+		for len(k.holders) > 0 {
+			t.dropLocked(k, k.holders[0].txn.meta.ID)
+		}
+		t.maybeFreeKeyLocked(k)
+	}
 }
 
 // SetReadTS notes the timestamp of the newest version at the time of locking
@@ -193,7 +222,7 @@ func (t *Table) SetReadTS(id kv.TxnID, key keys.Key, ts hlc.Timestamp) {
 	defer t.mu.Unlock()
 	if k := t.findLocked(maphash.Bytes(t.seed, key), key); k != nil {
 		if h := k.holder(id); h != nil {
-			h.readTS = ts
+			h.readTS, h.readKnown = ts, true
 		}
 	}
 }
@@ -341,8 +370,10 @@ type Lock struct {
 	Txn      kv.TxnMeta
 	Strength kv.LockStrength
 	Intent   bool
-	ReadTS   hlc.Timestamp
-	Seq      uint32
+	// ReadTS is the timestamp of the newest version, if ReadKnown.
+	ReadTS    hlc.Timestamp
+	ReadKnown bool
+	Seq       uint32
 }
 
 // Export returns the locks held in span, sorted by key, with memory of their
@@ -361,7 +392,7 @@ func (t *Table) Export(span keys.Span) []Lock {
 					continue
 				}
 				l := Lock{Key: bytes.Clone(k.key), Txn: h.txn.meta, Strength: h.strength,
-					Intent: h.intent, ReadTS: h.readTS, Seq: h.seq[h.strength-1]}
+					Intent: h.intent, ReadTS: h.readTS, ReadKnown: h.readKnown, Seq: h.seq[h.strength-1]}
 				l.Txn.Anchor = bytes.Clone(h.txn.meta.Anchor)
 				out = append(out, l)
 			}
@@ -385,7 +416,7 @@ func (t *Table) Import(locks []Lock) {
 	for i := range locks {
 		l := &locks[i]
 		ok, err := t.Acquire(&w, l.Key, &l.Txn, l.Strength, max(l.Seq, 1), kv.WaitError)
-		if ok && err == nil {
+		if ok && err == nil && l.ReadKnown {
 			t.SetReadTS(l.Txn.ID, l.Key, l.ReadTS)
 		}
 	}
@@ -508,7 +539,10 @@ func (t *Table) holdLocked(k *keyState, x *txnState, s kv.LockStrength, seq uint
 		h = &k.holders[len(k.holders)-1]
 		t.mu.locks++
 	}
-	h.strength = max(h.strength, s)
+	if s > h.strength {
+		// Others may have written under the weaker lock.
+		h.strength, h.readKnown = s, false
+	}
 	if seq > 0 {
 		h.seq[s-1] = seq
 	}

@@ -1,0 +1,352 @@
+package participant
+
+import (
+	"errors"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/kv/replica"
+	"github.com/spanlite/spanlite/kv/storage"
+)
+
+// readRecord returns the record of a transaction, nil if there is none.
+func (e *evaluation) readRecord(anchor keys.Key, id kv.TxnID) (*kv.TxnRecord, error) {
+	var r storage.Reader = e.p.r.Engine()
+	if e.indexed {
+		r = e.w
+	}
+	v, ok, err := r.Get(nil, keys.TxnRecord(anchor, id))
+	if err != nil || !ok {
+		return nil, err
+	}
+	rec := new(kv.TxnRecord)
+	if err := rec.Decode(v); err != nil {
+		return nil, &storage.CorruptionError{Path: "state engine", Cause: err}
+	}
+	return rec, nil
+}
+
+// writeRecord writes a record and notes that it exists.
+func (e *evaluation) writeRecord(anchor keys.Key, rec *kv.TxnRecord) {
+	e.write().Put(keys.TxnRecord(anchor, rec.Txn.ID), rec.Encode(nil))
+	e.markRecord(anchor, rec.Txn.ID)
+}
+
+// markRecord makes the absence of the record mean that it may not be made any
+// more (see the package comment).
+func (e *evaluation) markRecord(anchor keys.Key, id kv.TxnID) {
+	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, id)
+	e.req.Cache.AddPoint(e.st.key, e.req.Now, kv.TxnID{})
+}
+
+// mayCreate reports whether the transaction, which has no record, may get one.
+func (e *evaluation) mayCreate(anchor keys.Key, t *kv.TxnMeta) bool {
+	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, t.ID)
+	ts, _ := e.req.Cache.GetPoint(e.st.key)
+	return ts < t.StartTS
+}
+
+// pushKey is the key under which the timestamp cache remembers above what a
+// transaction was pushed.
+func (e *evaluation) pushKey(anchor keys.Key, id kv.TxnID) keys.Key {
+	e.st.key2 = append(replica.RecordLatchKey(e.st.key2[:0], anchor, id), 'p')
+	return e.st.key2
+}
+
+var errNoRecordAfter = &kv.TxnAbortedError{Reason: "its record is gone: aborted, or ended before"}
+
+func gone(t *kv.TxnMeta) error {
+	return &kv.TxnAbortedError{ID: t.ID, Reason: errNoRecordAfter.Reason}
+}
+
+// endTxn evaluates an OpEndTxn that is not a one-phase commit.
+//
+// Commit with InFlight writes: the record becomes STAGING. Without: COMMITTED; a
+// COMMITTED record without Intents (they are resolved) is removed. Abort likewise:
+// ABORTED with Intents, removed without.
+func (e *evaluation) endTxn(o *kv.Op) error {
+	t, end := e.b.Txn, o.End
+	if t == nil || end == nil {
+		return errNeedsTxn
+	}
+	rec, err := e.readRecord(o.Key, t.ID)
+	if err != nil {
+		return err
+	}
+	if !end.Commit {
+		return e.abort(o, rec)
+	}
+	if rec == nil {
+		if out, ok := e.p.finished.get(t.ID); ok && out.status == kv.TxnCommitted && len(end.Intents) == 0 && len(end.InFlight) == 0 {
+			o.TxnStatus = kv.TxnCommitted // removed already
+			return nil
+		}
+		if !e.mayCreate(o.Key, t) {
+			return gone(t)
+		}
+		rec = new(kv.TxnRecord)
+	} else {
+		switch {
+		case rec.Status == kv.TxnAborted:
+			return &kv.TxnAbortedError{ID: t.ID, Reason: "it was aborted by another transaction"}
+		case rec.Status == kv.TxnCommitted:
+			o.TxnStatus = kv.TxnCommitted
+			t.WriteTS = rec.Txn.WriteTS
+			if len(end.Intents) == 0 {
+				e.write().Clear(keys.TxnRecord(o.Key, t.ID))
+				e.markRecord(o.Key, t.ID)
+			}
+			return nil
+		case rec.Txn.Epoch > t.Epoch:
+			return &kv.TxnAbortedError{ID: t.ID, Reason: "a later epoch has reached the record"}
+		}
+	}
+	// An implicitly committed transaction is made explicit at the timestamp of its
+	// record, whatever was pushed since: nothing can move it any more.
+	explicit := rec.Status == kv.TxnStaging && len(end.InFlight) == 0 && rec.Txn.Epoch == t.Epoch && rec.Txn.WriteTS == t.WriteTS
+	if !explicit {
+		if err := e.verifyLocks(end); err != nil {
+			return err
+		}
+		if err := e.verifyFences(end); err != nil {
+			return err
+		}
+		if ts, _ := e.req.Cache.GetPoint(e.pushKey(o.Key, t.ID)); ts >= t.WriteTS && ts >= t.StartTS {
+			t.WriteTS = ts.Next()
+		}
+		if t.WriteTS > t.ReadTS && t.Isolation == kv.Serializable {
+			// The coordinator refreshes its reads everywhere and tries again; if all
+			// of them are here it need not.
+			if !end.ReadsComplete || !e.p.r.Contains(end.Reads) {
+				return &kv.RetryError{Reason: kv.RetryPushed, RetryTS: t.WriteTS}
+			}
+			if err := e.verifyReads(end, t.WriteTS); err != nil {
+				return err
+			}
+		}
+		if err := e.covered(t.WriteTS); err != nil {
+			return err
+		}
+	}
+	rec.Txn = *t
+	rec.LastHeartbeat = e.req.Now
+	rec.Intents, rec.InFlight = end.Intents, end.InFlight
+	rec.Status = kv.TxnCommitted
+	if len(end.InFlight) > 0 {
+		rec.Status = kv.TxnStaging
+	}
+	e.writeRecord(o.Key, rec)
+	o.TxnStatus = rec.Status
+	if rec.Status == kv.TxnCommitted {
+		e.st.ended, e.st.status = true, kv.TxnCommitted
+	}
+	return nil
+}
+
+func (e *evaluation) abort(o *kv.Op, rec *kv.TxnRecord) error {
+	t, end := e.b.Txn, o.End
+	o.TxnStatus = kv.TxnAborted
+	if rec != nil && rec.Status == kv.TxnCommitted {
+		o.TxnStatus = kv.TxnCommitted // decided once (I11)
+		return nil
+	}
+	e.st.ended, e.st.status = true, kv.TxnAborted
+	if len(end.Intents) == 0 {
+		if rec != nil {
+			e.write().Clear(keys.TxnRecord(o.Key, t.ID))
+		}
+		e.markRecord(o.Key, t.ID)
+		return nil
+	}
+	next := kv.TxnRecord{Txn: *t, Status: kv.TxnAborted, LastHeartbeat: e.req.Now, Intents: end.Intents}
+	e.writeRecord(o.Key, &next)
+	return nil
+}
+
+// heartbeat evaluates an OpHeartbeatTxn. The first one makes the record.
+func (e *evaluation) heartbeat(o *kv.Op) error {
+	t := e.b.Txn
+	if t == nil {
+		return errNeedsTxn
+	}
+	rec, err := e.readRecord(o.Key, t.ID)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		if !e.mayCreate(o.Key, t) {
+			o.TxnStatus = kv.TxnAborted
+			return nil
+		}
+		rec = &kv.TxnRecord{Txn: *t, Status: kv.TxnPending}
+	}
+	o.TxnStatus = rec.Status
+	if rec.Status.Final() {
+		return nil
+	}
+	rec.LastHeartbeat = max(rec.LastHeartbeat, e.req.Now)
+	if rec.Status == kv.TxnPending {
+		rec.Txn.Epoch = max(rec.Txn.Epoch, t.Epoch)
+	}
+	e.writeRecord(o.Key, rec)
+	return nil
+}
+
+// expired reports whether a transaction that was last heard of at last counts as
+// abandoned.
+func (e *evaluation) expired(last hlc.Timestamp) bool {
+	return e.req.Now.Sub(last) > e.p.cfg.ExpireAfter
+}
+
+// pushTxn evaluates an OpPushTxn. With PushTimestamp the commit has to move above
+// Op.TS (zero: the batch's read timestamp). Besides the results that kv.Op names,
+// Found says that a STAGING transaction's coordinator is silent, so that the
+// pusher may recover it.
+func (e *evaluation) pushTxn(o *kv.Op) error {
+	t := o.PushTxn
+	if t == nil {
+		return errNeedsTxn
+	}
+	o.Found, o.PushedTS, o.Record = false, 0, nil
+	rec, err := e.readRecord(o.Key, t.ID)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		if !e.mayCreate(o.Key, t) {
+			// It has no record and can never get one.
+			o.TxnStatus = kv.TxnAborted
+			return nil
+		}
+		// Its coordinator lived when it sent what the pusher has met.
+		rec = &kv.TxnRecord{Txn: *t, Status: kv.TxnPending, LastHeartbeat: max(t.StartTS, min(t.WriteTS, e.req.Now))}
+		if e.p.cfg.CoordinatorAlive != nil {
+			if alive, known := e.p.cfg.CoordinatorAlive(t); known {
+				rec.LastHeartbeat = 0
+				if alive {
+					rec.LastHeartbeat = e.req.Now
+				}
+			}
+		}
+	}
+	o.TxnStatus = rec.Status
+	switch rec.Status {
+	case kv.TxnCommitted, kv.TxnAborted:
+		o.Record = rec
+		return nil
+	case kv.TxnStaging:
+		o.Record, o.Found = rec, e.expired(rec.LastHeartbeat)
+		return nil
+	case kv.TxnPrepared:
+		return nil
+	}
+	if o.PushKind == kv.PushAbort || e.expired(rec.LastHeartbeat) {
+		rec.Status = kv.TxnAborted
+		rec.Txn.WriteTS = max(rec.Txn.WriteTS, t.WriteTS)
+		e.writeRecord(o.Key, rec)
+		o.TxnStatus, o.Record = kv.TxnAborted, rec
+		return nil
+	}
+	if o.PushKind == kv.PushTimestamp && e.mayMove(&rec.Txn) {
+		to := o.TS
+		if to == 0 {
+			to = e.req.ReadTS
+		}
+		e.req.Cache.AddPoint(e.pushKey(o.Key, t.ID), to, kv.TxnID{})
+		o.PushedTS = to.Next()
+	}
+	return nil
+}
+
+// mayMove reports whether the pusher may move t's commit up: always if t does not
+// mind or is the younger one, so that an old reader gets through and an old writer
+// too.
+func (e *evaluation) mayMove(t *kv.TxnMeta) bool {
+	pusher := e.b.Txn
+	return t.Isolation != kv.Serializable || pusher == nil || pusher.StartTS < t.StartTS
+}
+
+// queryTxn evaluates an OpQueryTxn.
+func (e *evaluation) queryTxn(o *kv.Op) error {
+	t := o.PushTxn
+	if t == nil {
+		return errNeedsTxn
+	}
+	rec, err := e.readRecord(o.Key, t.ID)
+	if err != nil {
+		return err
+	}
+	o.Record, o.TxnStatus = rec, kv.TxnUnknown
+	if rec != nil {
+		o.TxnStatus = rec.Status
+	} else if out, ok := e.p.finished.get(t.ID); ok {
+		o.TxnStatus = out.status
+	}
+	return nil
+}
+
+// recoverTxn evaluates an OpRecoverTxn: PushTxn has the epoch and timestamp of the
+// STAGING record that the caller has looked into.
+func (e *evaluation) recoverTxn(o *kv.Op) error {
+	t := o.PushTxn
+	if t == nil {
+		return errNeedsTxn
+	}
+	rec, err := e.readRecord(o.Key, t.ID)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		o.Record, o.TxnStatus = nil, kv.TxnUnknown
+		return nil
+	}
+	if rec.Status == kv.TxnStaging && rec.Txn.Epoch == t.Epoch && rec.Txn.WriteTS == t.WriteTS {
+		rec.Status = kv.TxnAborted
+		if o.Commit {
+			rec.Status = kv.TxnCommitted
+		}
+		for _, w := range rec.InFlight {
+			rec.Intents = append(rec.Intents, keys.Span{Start: w.Key})
+		}
+		rec.InFlight = nil
+		e.writeRecord(o.Key, rec)
+	}
+	o.Record, o.TxnStatus = rec, rec.Status
+	return nil
+}
+
+// maxGCRecords bounds the records looked at by one OpGC.
+const maxGCRecords = 1000
+
+// gcRecords removes records that have been final since before the threshold.
+// Their intents are resolved by then, or will be found to have no record and be
+// treated as aborted, hence only aborted ones may go with intents.
+func (e *evaluation) gcRecords(o *kv.Op) error {
+	span := keys.TxnRecordSpan(o.Key, o.EndKey)
+	seen := 0
+	var done []keys.Key
+	err := storage.ScanUnversioned(e.p.r.Engine(), span, func(key keys.Key, value []byte) error {
+		if seen++; seen > maxGCRecords {
+			return errEnough
+		}
+		rec := new(kv.TxnRecord)
+		if err := rec.Decode(value); err != nil {
+			return &storage.CorruptionError{Path: "state engine", Cause: err}
+		}
+		last := max(rec.LastHeartbeat, rec.Txn.WriteTS)
+		if last < o.GC.Threshold && (rec.Status == kv.TxnAborted || rec.Status == kv.TxnCommitted && len(rec.Intents) == 0) {
+			done = append(done, keys.Clone(key))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	for _, key := range done {
+		e.write().Clear(key)
+	}
+	return nil
+}
+
+var errEnough = errors.New("enough")
