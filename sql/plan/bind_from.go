@@ -130,7 +130,30 @@ func (b *binder) newRelation(rel catalog.Relation, te *ast.TableRef) (*Relation,
 		}
 	}
 	b.md.Relations = append(b.md.Relations, r)
+	b.indexPredicates(r)
 	return r, it
+}
+
+// indexPredicates binds the predicates of partial indexes over the relation's columns. An index whose
+// predicate cannot be bound is not used.
+func (b *binder) indexPredicates(r *Relation) {
+	if r.Table == nil {
+		return
+	}
+	for i := range r.Table.Indexes {
+		x := &r.Table.Indexes[i]
+		if x.Predicate == nil || !x.State.Readable() {
+			continue
+		}
+		p, err := b.stored(x.Predicate.SQL, inIndexPred, rowItem(r.Table, r.Table.Name, r.Cols, nil))
+		if err != nil {
+			continue
+		}
+		if r.IndexPredicates == nil {
+			r.IndexPredicates = make(map[uint32]expr.Expr)
+		}
+		r.IndexPredicates[x.ID] = p
+	}
 }
 
 // rowKey makes the row key of a relation part of its columns.

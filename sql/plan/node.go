@@ -54,6 +54,8 @@ type Relation struct {
 	Alias  string
 	// Cols has the ColID of each of Source.Cols(), NoCol where it is dropped.
 	Cols []ColID
+	// IndexPredicates are those of the table's partial indexes, by Index.ID.
+	IndexPredicates map[uint32]expr.Expr
 	// RowKey and TableOID are the hidden columns.
 	RowKey, TableOID ColID
 }
@@ -322,6 +324,8 @@ type Subplan struct {
 	Root Node
 	// Cols are the columns of the result in order.
 	Cols []ColID
+	// Normal is set when the optimiser has normalised Root.
+	Normal bool
 	// Phys is set when the subquery has been planned.
 	Phys PhysNode
 }

@@ -105,21 +105,17 @@ type RangeEnd struct {
 	Inclusive bool
 }
 
-// PVirtualScan reads a virtual table. Eq are equality constraints on columns, which the table may use
-// or ignore; Filter checks everything again.
+// PVirtualScan reads a virtual table or a sequence. Values (or Array) are what the column LookupOrd must
+// equal, if the table can be looked up by it; Filter checks everything again.
 type PVirtualScan struct {
 	PhysBase
-	Rel    catalog.Relation
-	Alias  string
-	Ords   []int
-	Eq     []VirtualEq
-	Filter []expr.Expr
-}
-
-// VirtualEq is column = value.
-type VirtualEq struct {
-	Ord   int
-	Value expr.Expr
+	Rel       catalog.Relation
+	Alias     string
+	Ords      []int
+	LookupOrd int
+	Values    []expr.Expr
+	Array     expr.Expr
+	Filter    []expr.Expr
 }
 
 // PValues is a list of rows.
@@ -222,7 +218,9 @@ type PLookupJoin struct {
 	On        []expr.Expr
 	Out       []int
 	Lock      *RowLock
-	KeyConds  []expr.Expr
+	// KeyConds are what the keys stand for, over the left row followed by KeyCols, for EXPLAIN.
+	KeyConds []expr.Expr
+	KeyCols  []PhysCol
 }
 
 // AggStrategy is how a PAggregate groups.
@@ -384,8 +382,12 @@ type TableWrite struct {
 	// has none. IndexExprs likewise the expression keys per index and column.
 	PartialPredicates []expr.Expr
 	IndexExprs        [][]expr.Expr
-	// Returning is over the new row (old for DELETE) by table ordinal, followed by the input's columns from
-	// ReturnInput on. Nil if there is no RETURNING.
+	// Defaults of columns, for SET DEFAULT.
+	Defaults []Computed
+	// Related are the tables connected by foreign keys, this one included.
+	Related map[catalog.ID]*TableWrite
+	// Returning is over the new row (old for DELETE) by table ordinal, followed by the input's
+	// row. Nil if there is no RETURNING.
 	Returning []expr.Expr
 }
 
@@ -511,3 +513,115 @@ func (n *PUpdate) Kids() []PhysNode { return []PhysNode{n.Input} }
 
 // Kids implements PhysNode.
 func (n *PDelete) Kids() []PhysNode { return []PhysNode{n.Input} }
+
+// EachPhysExpr calls fn for the expressions of a node itself.
+func EachPhysExpr(n PhysNode, fn func(expr.Expr)) {
+	each := func(es []expr.Expr) {
+		for _, e := range es {
+			if e != nil {
+				fn(e)
+			}
+		}
+	}
+	one := func(e expr.Expr) {
+		if e != nil {
+			fn(e)
+		}
+	}
+	agg := func(a *PAgg) {
+		each(a.Call.Args)
+		for _, o := range a.OrderBy {
+			fn(o.Expr)
+		}
+		one(a.Filter)
+	}
+	write := func(w *TableWrite) {
+		each(w.Returning)
+		for _, g := range w.Generated {
+			fn(g.Expr)
+		}
+		for _, c := range w.Checks {
+			fn(c.Expr)
+		}
+	}
+	switch n := n.(type) {
+	case *PTableScan:
+		each(n.Filter)
+		if n.Bounds != nil {
+			for _, p := range n.Bounds.Prefix {
+				each(p.Values)
+				one(p.Array)
+			}
+			if n.Bounds.Lower != nil {
+				fn(n.Bounds.Lower.Expr)
+			}
+			if n.Bounds.Upper != nil {
+				fn(n.Bounds.Upper.Expr)
+			}
+		}
+	case *PVirtualScan:
+		each(n.Filter)
+		each(n.Values)
+		one(n.Array)
+	case *PValues:
+		for _, r := range n.Rows {
+			each(r)
+		}
+	case *PFuncScan:
+		for _, f := range n.Funcs {
+			fn(f.Call)
+		}
+	case *PProjectSet:
+		for _, f := range n.Funcs {
+			fn(f.Call)
+		}
+	case *PFilter:
+		each(n.Conds)
+	case *PProject:
+		each(n.Exprs)
+	case *PHashJoin:
+		each(n.LeftKeys)
+		each(n.RightKeys)
+		each(n.On)
+	case *PMergeJoin:
+		each(n.On)
+	case *PNestLoop:
+		each(n.On)
+	case *PLookupJoin:
+		each(n.Keys)
+		each(n.On)
+	case *PAggregate:
+		each(n.Keys)
+		for i := range n.Aggs {
+			agg(&n.Aggs[i])
+		}
+		each(n.Having)
+	case *PSort:
+		one(n.LimitCount)
+		one(n.LimitOffset)
+	case *PLimit:
+		one(n.Count)
+		one(n.Offset)
+	case *PWindow:
+		for _, f := range n.Funcs {
+			agg(f.Call)
+			one(f.Offset[0])
+			one(f.Offset[1])
+		}
+	case *PInsert:
+		write(&n.TableWrite)
+		if c := n.Conflict; c != nil {
+			for _, s := range c.Set {
+				fn(s.Expr)
+			}
+			one(c.Where)
+		}
+	case *PUpdate:
+		write(&n.TableWrite)
+		for _, s := range n.Set {
+			fn(s.Expr)
+		}
+	case *PDelete:
+		write(&n.TableWrite)
+	}
+}

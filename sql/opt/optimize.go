@@ -1,0 +1,114 @@
+package opt
+
+import (
+	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/expr"
+	"github.com/spanlite/spanlite/sql/plan"
+	"github.com/spanlite/spanlite/sql/stats"
+	"github.com/spanlite/spanlite/sql/types"
+)
+
+// Config is what optimising a statement depends on.
+type Config struct {
+	// Eval folds constants.
+	Eval *expr.EvalContext
+	// Registry builds the comparisons that rules need.
+	Registry *expr.Registry
+	// Stats returns the statistics of a table, nil if there are none; nil for none at all.
+	Stats func(catalog.ID) *stats.Table
+	// Disable turns off planner methods, as PostgreSQL's enable_* settings do.
+	Disable Methods
+}
+
+// Methods are planner methods.
+type Methods struct {
+	HashJoin, MergeJoin, NestLoop, IndexScan, HashAgg, Sort bool
+}
+
+// Plan is a physical plan: immutable, for any number of executions at once.
+type Plan struct {
+	Kind plan.StatementKind
+	Root plan.PhysNode
+	// CTEs are the WITH queries that are run on their own; those that modify data are run to their end
+	// even if nobody reads them.
+	CTEs   []*plan.PCTE
+	Result []plan.ResultColumn
+	Params []*types.T
+	// Relations are what the plan depends on; the session pins their versions.
+	Relations []catalog.Relation
+	// Tables are those of Relations that are tables.
+	Tables   []*catalog.Table
+	ReadOnly bool
+	AsOf     expr.Expr
+	// Nodes is the number of nodes (PhysBase.ID is below it), Subqueries of subqueries in expressions.
+	Nodes, Subqueries int
+}
+
+// optimizer is the state of planning one statement.
+type optimizer struct {
+	cfg  *Config
+	md   *plan.Metadata
+	ctes map[*plan.CTE]*plan.PCTE
+	// order of ctes by first use or definition.
+	cteList []*plan.PCTE
+	cteRows map[*plan.CTE]float64
+	// outer are the layouts of the rows around a subquery or lateral item, the nearest last.
+	outer []layout
+	nodes int
+}
+
+// Optimize plans a bound statement.
+func Optimize(cfg *Config, l *plan.Logical) (p *Plan, err error) {
+	o := &optimizer{cfg: cfg, md: l.Meta, ctes: make(map[*plan.CTE]*plan.PCTE), cteRows: make(map[*plan.CTE]float64)}
+	p = &Plan{Kind: l.Kind, Result: l.Result, Params: l.Params, Relations: l.Relations, ReadOnly: l.ReadOnly, AsOf: l.AsOf}
+	for _, r := range l.Relations {
+		if t, ok := r.(*catalog.Table); ok {
+			p.Tables = append(p.Tables, t)
+		}
+	}
+	root := o.normalize(l.Root, nil)
+	// Data-modifying WITH queries come first, in their order, whether they are read or not.
+	for _, c := range l.Meta.CTEs {
+		if c.Modifies {
+			o.planCTE(c)
+		}
+	}
+	if l.OutCols == nil {
+		p.Root = o.plan(root, &request{cols: plan.ColSet{}}).node
+	} else {
+		ph := o.plan(root, &request{cols: plan.SetOf(l.OutCols)})
+		p.Root = o.arrange(ph, l.OutCols).node
+	}
+	p.CTEs = o.cteList
+	o.number(p)
+	p.Subqueries = l.Meta.Subqueries
+	return p, nil
+}
+
+// number gives the nodes their ids.
+func (o *optimizer) number(p *Plan) {
+	var visit func(n plan.PhysNode)
+	visit = func(n plan.PhysNode) {
+		n.Phys().ID = o.nodes
+		o.nodes++
+		for _, k := range n.Kids() {
+			visit(k)
+		}
+		plan.EachPhysExpr(n, func(e expr.Expr) {
+			expr.Walk(e, func(e expr.Expr) bool {
+				if s, ok := e.(*expr.Subquery); ok {
+					visit(s.Plan.(*plan.Subplan).Phys)
+				}
+				return true
+			})
+		})
+	}
+	visit(p.Root)
+	for _, c := range p.CTEs {
+		visit(c.Plan)
+		if c.Rec != nil {
+			visit(c.Rec)
+		}
+	}
+	p.Nodes = o.nodes
+}
