@@ -865,3 +865,13 @@ func equalFold(s, word string) bool {
 	}
 	return true
 }
+
+// NumericFromInt128 returns the integer hi*2^64 + lo.
+func NumericFromInt128(hi int64, lo uint64) Numeric {
+	if hi == int64(lo)>>63 {
+		return Numeric{coef: int64(lo)}
+	}
+	c := apd.NewBigInt(hi)
+	c.Lsh(c, 64)
+	return numericFromBig(c.Add(c, new(apd.BigInt).SetUint64(lo)), 0)
+}
