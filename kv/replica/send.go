@@ -227,7 +227,13 @@ func (r *Replica) checkBounds(b *kv.Batch) error {
 	return nil
 }
 
-// contains reports whether the range holds all of the spans.
+// ContainsKey reports whether the range holds key.
+func (r *Replica) ContainsKey(key keys.Key) bool {
+	d := r.desc.Load()
+	return d != nil && d.Contains(key)
+}
+
+// Contains reports whether the range holds all of the spans.
 func (r *Replica) Contains(spans []keys.Span) bool {
 	d := r.desc.Load()
 	for _, s := range spans {

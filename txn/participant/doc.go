@@ -23,8 +23,8 @@
 // the coordinator moves ReadTS to it before it uses the result (refreshing earlier
 // reads if SERIALIZABLE, restarting the statement if READ COMMITTED, giving up
 // with 40001 if REPEATABLE READ). With WaitSkipLocked a locking Get of a locked
-// key has Found false and Result -1. A Filter of a locking scan runs over rows that are
-// locked already.
+// key has Found false and TS hlc.Max. A Filter of a locking scan runs over rows
+// that are locked already.
 //
 // Results of OpGet are copied into the capacity of Op.Value, which is the
 // caller's.
@@ -44,10 +44,11 @@
 //	   +----------------------------+-------+------+--> ABORTED   --> (removed)
 //
 // "None" has two meanings which the timestamp cache on the record's key tells
-// apart: not below the transaction's StartTS means that no record may be made any
-// more, the transaction is aborted or was finished and forgotten. A lease starts
-// with a high cache, so a transaction without record does not survive a change of
-// its anchor's lease, except by a one-phase commit, which needs none.
+// apart: not below the ReadTS of a request means that the request may not make a
+// record any more, for it may be a late copy of one from a transaction that has
+// been finished and forgotten. A lease starts with a high cache, so a transaction
+// without record has to move to a later snapshot when its anchor's lease has
+// changed, except for a one-phase commit, which needs no record.
 //
 // A record that is final and whose intents are all resolved is removed by an
 // OpEndTxn of the same kind with no Intents, or by OpGC after a while.

@@ -254,7 +254,7 @@ var errNeedsTxn = errors.New("participant: the operation needs a transaction")
 // get evaluates an OpGet.
 func (e *evaluation) get(i int, o *kv.Op) error {
 	if e.st.skipped[i] {
-		o.Found, o.Value, o.TS, o.Result = false, nil, 0, -1
+		o.Found, o.Value, o.TS = false, nil, hlc.Max
 		return nil
 	}
 	locking := o.Lock != kv.LockNone && e.b.Txn != nil

@@ -139,6 +139,9 @@ func (e *evaluation) verifyLocks(end *kv.EndTxn) error {
 	t := e.b.Txn
 	for i := range end.Locks {
 		l := &end.Locks[i]
+		if !e.p.r.ContainsKey(l.Key) {
+			continue // another range's lock
+		}
 		s := e.p.locks.Check(l.Key, t, l.Strength)
 		if s.Held && (!s.ReadKnown || s.ReadTS <= l.ReadTS) {
 			continue
@@ -174,6 +177,11 @@ func (e *evaluation) verifyFences(end *kv.EndTxn) error {
 	if len(end.Fences) == 0 {
 		return nil
 	}
+	for _, f := range end.Fences {
+		if !e.p.r.ContainsKey(f.Key) {
+			return &kv.CrossRangeError{}
+		}
+	}
 	if !e.st.widened {
 		return e.widen(end)
 	}
@@ -203,7 +211,8 @@ func (e *evaluation) verifyFences(end *kv.EndTxn) error {
 // hold at ts.
 func (e *evaluation) verifyReads(end *kv.EndTxn, ts hlc.Timestamp) error {
 	t := e.b.Txn
-	if !end.ReadsComplete {
+	if !end.ReadsComplete || !e.p.r.Contains(end.Reads) {
+		// The coordinator refreshes its reads wherever they are, and tries again.
 		return &kv.RetryError{Reason: kv.RetrySerializable, RetryTS: ts}
 	}
 	if !e.st.widened {

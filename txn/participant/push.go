@@ -94,7 +94,7 @@ func (p *Participant) clear(ctx context.Context, b locktable.Blocker, status kv.
 
 func (p *Participant) resolve(ctx context.Context, key keys.Key, t *kv.TxnMeta, status kv.TxnStatus) error {
 	batch := kv.Batch{Ops: []kv.Op{{Kind: kv.OpResolveIntent, Key: key, PushTxn: t, TxnStatus: status}}}
-	if p.r.Contains([]keys.Span{{Start: key}}) {
+	if p.r.ContainsKey(key) {
 		return p.r.Send(ctx, &batch)
 	}
 	return p.cfg.Sender.Send(ctx, &batch)

@@ -40,11 +40,13 @@ func (e *evaluation) markRecord(anchor keys.Key, id kv.TxnID) {
 	e.req.Cache.AddPoint(e.st.key, e.req.Now, kv.TxnID{})
 }
 
-// mayCreate reports whether the transaction, which has no record, may get one.
+// mayCreate reports whether this request of the transaction, which has no record,
+// may make one. Requests of the transaction's present snapshot may, late copies
+// from before its end may not.
 func (e *evaluation) mayCreate(anchor keys.Key, t *kv.TxnMeta) bool {
 	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, t.ID)
 	ts, _ := e.req.Cache.GetPoint(e.st.key)
-	return ts < t.StartTS
+	return ts < t.ReadTS
 }
 
 // pushKey is the key under which the timestamp cache remembers above what a
@@ -54,10 +56,8 @@ func (e *evaluation) pushKey(anchor keys.Key, id kv.TxnID) keys.Key {
 	return e.st.key2
 }
 
-var errNoRecordAfter = &kv.TxnAbortedError{Reason: "its record is gone: aborted, or ended before"}
-
 func gone(t *kv.TxnMeta) error {
-	return &kv.TxnAbortedError{ID: t.ID, Reason: errNoRecordAfter.Reason}
+	return &kv.TxnAbortedError{ID: t.ID, Reason: "the lease of its record's range has changed, or it has ended before"}
 }
 
 // endTxn evaluates an OpEndTxn that is not a one-phase commit.
@@ -112,15 +112,10 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 		if err := e.verifyFences(end); err != nil {
 			return err
 		}
-		if ts, _ := e.req.Cache.GetPoint(e.pushKey(o.Key, t.ID)); ts >= t.WriteTS && ts >= t.StartTS {
+		if ts, _ := e.req.Cache.GetPoint(e.pushKey(o.Key, t.ID)); ts >= t.WriteTS {
 			t.WriteTS = ts.Next()
 		}
 		if t.WriteTS > t.ReadTS && t.Isolation == kv.Serializable {
-			// The coordinator refreshes its reads everywhere and tries again; if all
-			// of them are here it need not.
-			if !end.ReadsComplete || !e.p.r.Contains(end.Reads) {
-				return &kv.RetryError{Reason: kv.RetryPushed, RetryTS: t.WriteTS}
-			}
 			if err := e.verifyReads(end, t.WriteTS); err != nil {
 				return err
 			}
@@ -214,8 +209,8 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		return err
 	}
 	if rec == nil {
-		if !e.mayCreate(o.Key, t) {
-			// It has no record and can never get one.
+		if out, ok := e.p.finished.get(t.ID); ok && out.status.Final() {
+			// What the pusher has met is the late copy of a request.
 			o.TxnStatus = kv.TxnAborted
 			return nil
 		}
@@ -298,8 +293,16 @@ func (e *evaluation) recoverTxn(o *kv.Op) error {
 		return err
 	}
 	if rec == nil {
-		o.Record, o.TxnStatus = nil, kv.TxnUnknown
-		return nil
+		if out, ok := e.p.finished.get(t.ID); ok || !e.mayCreate(o.Key, t) {
+			o.Record, o.TxnStatus = nil, kv.TxnUnknown
+			if ok {
+				o.TxnStatus = out.status
+			}
+			return nil
+		}
+		// The record never arrived, and now never will.
+		rec = &kv.TxnRecord{Txn: *t, Status: kv.TxnAborted, LastHeartbeat: e.req.Now}
+		e.writeRecord(o.Key, rec)
 	}
 	if rec.Status == kv.TxnStaging && rec.Txn.Epoch == t.Epoch && rec.Txn.WriteTS == t.WriteTS {
 		rec.Status = kv.TxnAborted

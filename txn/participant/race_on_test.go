@@ -1,0 +1,5 @@
+//go:build race
+
+package participant
+
+const raceEnabled = true
