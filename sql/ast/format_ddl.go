@@ -404,11 +404,7 @@ func (f *formatter) tableConstraint(c *TableConstraint) {
 		f.list(len(x.Elems), func(i int) {
 			f.indexElem(x.Elems[i])
 			f.w(" WITH ")
-			if x.Operators[i].Schema != "" {
-				f.operator(x.Operators[i])
-			} else {
-				f.w(x.Operators[i].Name)
-			}
+			f.operator(x.Operators[i])
 		})
 		f.w(")")
 	}

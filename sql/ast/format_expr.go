@@ -206,7 +206,7 @@ func (f *formatter) bareExpr(e Expr) {
 	case *Quantified:
 		f.expr(e.X, lvOp+1)
 		f.w(" ")
-		f.operator(e.Op)
+		f.quantifiedOperator(e.Op)
 		if e.All {
 			f.w(" ALL (")
 		} else {
@@ -349,18 +349,18 @@ func (f *formatter) operator(op Operator) {
 		f.w(".", op.Name, ")")
 		return
 	}
-	switch op.Name {
-	case "~~":
-		f.w("LIKE")
-	case "!~~":
-		f.w("NOT LIKE")
-	case "~~*":
-		f.w("ILIKE")
-	case "!~~*":
-		f.w("NOT ILIKE")
-	default:
-		f.w(op.Name)
+	f.w(op.Name)
+}
+
+// quantifiedOperator writes the operator in front of ANY and ALL, where LIKE
+// has no node of its own.
+func (f *formatter) quantifiedOperator(op Operator) {
+	word, ok := map[string]string{"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}[op.Name]
+	if !ok || op.Schema != "" {
+		f.operator(op)
+		return
 	}
+	f.w(word)
 }
 
 func (f *formatter) index(ix Index) {
@@ -595,11 +595,7 @@ func (f *formatter) sortBy(s *SortBy) {
 		f.w(" DESC")
 	case SortUsing:
 		f.w(" USING ")
-		if s.Using.Schema != "" {
-			f.operator(s.Using)
-		} else {
-			f.w(s.Using.Name)
-		}
+		f.operator(s.Using)
 	}
 	switch s.Nulls {
 	case NullsFirst:

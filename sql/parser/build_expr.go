@@ -193,7 +193,8 @@ func (p *parser) leaf(i int) ast.Expr {
 		n, _ := strconv.Atoi(t.text)
 		return &ast.Param{Pos: pos, Number: n}
 	}
-	if p.toks[i+1].kind != '.' {
+	dotted := p.toks[i+1].kind == '.'
+	if !dotted || t.kw != noKeyword && keywords[t.kw].class == reserved {
 		switch t.kw {
 		case kwNull:
 			return &ast.Null{Pos: pos}
@@ -210,7 +211,7 @@ func (p *parser) leaf(i int) ast.Expr {
 			return s
 		}
 	}
-	if p.toks[i+1].kind != '.' {
+	if !dotted {
 		// One allocation for the node and its only part.
 		ref := &struct {
 			ast.ColumnRef
@@ -221,8 +222,12 @@ func (p *parser) leaf(i int) ast.Expr {
 		return &ref.ColumnRef
 	}
 	parts := []string{t.text}
+	at := i
 	for p.toks[i+1].kind == '.' {
 		i += 2
+		if len(parts) == 4 {
+			p.tooManyDots(at)
+		}
 		if p.toks[i].kind == tOp {
 			return &ast.Star{Pos: pos, Parts: parts}
 		}

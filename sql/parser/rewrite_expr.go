@@ -107,7 +107,7 @@ func (p *parser) rwLevel(from level, mode exprMode) {
 	depth := p.depth
 	p.deeper()
 	p.rwOperand(from-1, mode)
-	compared := false
+	compared, matched := false, false
 	for {
 		lv := p.infix(mode)
 		if lv == lvNone || lv < from {
@@ -126,18 +126,22 @@ func (p *parser) rwLevel(from level, mode exprMode) {
 			}
 			p.i++
 			p.rwOperand(lv, mode)
-			compared = false
+			compared, matched = false, false
 			continue
 		case lvIs:
 			p.rwIs(mode)
-			compared = false
+			compared, matched = false, false
 		case lvIn:
+			if matched {
+				p.fail() // a LIKE b LIKE c
+			}
+			matched = true
 			p.rwPredicate()
 		case lvCompare:
 			if compared {
 				p.fail() // a < b < c
 			}
-			compared = true
+			compared, matched = true, false
 			p.emit(t.text, p.i)
 			p.i++
 			p.rwOperand(lv, mode)
@@ -277,12 +281,12 @@ func (p *parser) rwPredicate() {
 	}
 }
 
-// rwExprList writes expressions separated by commas.
-func (p *parser) rwExprList() {
-	for {
+// rwExprList writes expressions separated by commas and returns their number.
+func (p *parser) rwExprList() int {
+	for n := 1; ; n++ {
 		p.rwExpr()
 		if !p.isPunct(',') {
-			return
+			return n
 		}
 		p.emit(",", p.i)
 		p.i++
@@ -367,8 +371,7 @@ func (p *parser) rwSigned() {
 		return
 	}
 	m := p.mark()
-	p.rwPrimary()
-	p.rwTightPostfix(m)
+	p.rwTightPostfix(m, p.rwPrimary())
 }
 
 // rwPrefix writes a prefix operator other than a sign. It binds like an infix
@@ -381,13 +384,18 @@ func (p *parser) rwPrefix() {
 	p.emit(")", p.i)
 }
 
-// rwTightPostfix writes ::type, [subscript] and .field behind a primary.
-func (p *parser) rwTightPostfix(m mark) {
+// rwTightPostfix writes ::type and, if indirection is allowed, [subscript] and
+// .field behind a primary.
+func (p *parser) rwTightPostfix(m mark, indirection bool) {
 	for {
 		at := p.i
+		if k := p.peek().kind; !indirection && k != tCast {
+			return
+		}
 		switch p.peek().kind {
 		case tCast:
 			p.i++
+			indirection = false
 			typ := p.typeName()
 			p.insertCall(m, carrier{kind: cCast, tok: int32(at), node: typ})
 			p.emit(")", at)
@@ -406,6 +414,7 @@ func (p *parser) rwTightPostfix(m mark) {
 			case n.kind == tOp && n.text == "*":
 				p.insertCall(m, carrier{kind: cFieldStar, tok: int32(at)})
 				p.emit(")", at)
+				indirection = false
 			default:
 				p.i++
 				p.fail()
@@ -442,8 +451,10 @@ func (p *parser) rwSubscript() {
 	p.expectPunct(']')
 }
 
-// rwPrimary writes an operand without anything around it.
-func (p *parser) rwPrimary() {
+// rwPrimary writes an operand without anything around it. It returns whether
+// subscripts and fields may follow: PostgreSQL allows them behind column names,
+// parameters and parentheses only.
+func (p *parser) rwPrimary() (indirection bool) {
 	at := p.i
 	t := p.peek()
 	switch t.kind {
@@ -461,58 +472,61 @@ func (p *parser) rwPrimary() {
 		}
 		p.emitToken(at)
 		p.i++
+		return true
 	case '(':
-		p.rwParen()
+		return p.rwParen()
 	case tQuoted:
-		p.rwName()
+		return p.rwName()
 	case tIdent:
-		p.rwWord()
+		return p.rwWord()
 	default:
 		p.fail()
 	}
+	return false
 }
 
-// rwParen writes a subquery, a row or an expression in parentheses.
-func (p *parser) rwParen() {
+// rwParen writes a subquery, a row or an expression in parentheses. It returns
+// false for a row.
+func (p *parser) rwParen() bool {
 	at := p.i
 	p.emit("(", at)
 	query := p.isQuery(at)
 	p.i++
+	row := false
 	if query {
 		p.rwQuery()
 	} else {
-		p.rwExprList()
+		row = p.rwExprList() > 1
 	}
 	p.emit(")", p.i)
 	p.expectPunct(')')
+	return !row
 }
 
 // rwWord writes an operand that begins with an unquoted word.
-func (p *parser) rwWord() {
+func (p *parser) rwWord() (indirection bool) {
 	at := p.i
 	t := p.peek()
 	next := p.peekAt(1)
 	if t.kw == noKeyword {
-		p.rwName()
-		return
+		return p.rwName()
 	}
 	if next.kind == '.' && keywords[t.kw].class != reserved {
-		p.rwName()
-		return
+		return p.rwName()
 	}
 	switch t.kw {
 	case kwNull, kwTrue, kwFalse, kwDefault, kwCurrentDate, kwCurrentRole, kwCurrentUser,
 		kwSessionUser, kwUser, kwCurrentCatalog:
 		p.emitToken(at)
 		p.i++
-		return
+		return false
 	case kwCurrentSchema:
 		if next.kind == '(' { // current_schema() is a function
 			break
 		}
 		p.emitToken(at)
 		p.i++
-		return
+		return false
 	case kwCurrentTime, kwCurrentTimestamp, kwLocaltime, kwLocaltimestamp:
 		p.emitToken(at)
 		p.i++
@@ -520,10 +534,10 @@ func (p *parser) rwWord() {
 			p.intConst()
 			p.expectPunct(')')
 		}
-		return
+		return false
 	case kwCase:
 		p.rwCase()
-		return
+		return false
 	case kwCast:
 		p.i++
 		p.expectPunct('(')
@@ -535,13 +549,13 @@ func (p *parser) rwWord() {
 		p.expect(kwAs)
 		p.carriers[c].node = p.typeName()
 		p.expectPunct(')')
-		return
+		return false
 	case kwExists:
 		if next.kind == '(' {
 			p.i++
 			p.emit("EXISTS", at)
 			p.rwSubquery()
-			return
+			return false
 		}
 	case kwArray:
 		p.i++
@@ -555,7 +569,7 @@ func (p *parser) rwWord() {
 		default:
 			p.fail()
 		}
-		return
+		return false
 	case kwRow:
 		if next.kind == '(' {
 			p.i += 2
@@ -565,26 +579,28 @@ func (p *parser) rwWord() {
 			}
 			p.emit(")", p.i)
 			p.expectPunct(')')
-			return
+			return false
 		}
 	case kwAny, kwSome, kwAll:
-		// Only behind an operator; the builder refuses it elsewhere.
-		if at == 0 || next.kind != '(' {
+		if !p.behindOperator() {
 			p.fail()
 		}
 		p.i++
+		if next.kind != '(' {
+			p.fail()
+		}
 		p.emitCall(carrier{kind: cQuantified, tok: int32(at)})
 		p.rwParen()
 		p.emit(")", at)
-		return
+		return false
 	case kwInterval:
 		if p.rwInterval() {
-			return
+			return false
 		}
 	case kwExtract, kwSubstring, kwPosition, kwOverlay, kwTrim, kwNormalize, kwCollation, kwTreat:
-		if next.kind == '(' || t.kw == kwCollation && next.kw == kwFor {
+		if next.kind == '(' && t.kw != kwCollation || t.kw == kwCollation && next.kw == kwFor {
 			if p.rwSpecialCall() {
-				return
+				return false
 			}
 		}
 	case kwXmlconcat, kwXmlelement, kwXmlexists, kwXmlforest, kwXmlparse, kwXmlpi, kwXmlroot, kwXmlserialize:
@@ -599,20 +615,36 @@ func (p *parser) rwWord() {
 		if next.kind == '(' {
 			p.i++
 			p.rwCall(at, p.mark())
-			return
+			return false
 		}
 	}
-	p.rwName()
+	return p.rwName()
+}
+
+// behindOperator looks whether the token before the cursor ends an operator, as
+// it must in front of ANY and ALL.
+func (p *parser) behindOperator() bool {
+	if p.i == 0 {
+		return false
+	}
+	t := &p.toks[p.i-1]
+	switch {
+	case t.kind == tOp, t.kw == kwLike, t.kw == kwIlike:
+		return true
+	case t.kind == ')' && t.match > 0:
+		return p.toks[t.match-1].kw == kwOperator
+	}
+	return false
 }
 
 // rwName writes a column reference, a function call or a literal of a named
 // type: whatever begins with a name.
-func (p *parser) rwName() {
+func (p *parser) rwName() (indirection bool) {
 	at := p.i
 	t := p.peek()
 	if p.isTypedLiteral() {
 		p.rwTypedLiteral()
-		return
+		return false
 	}
 	class := unreserved
 	if t.kw != noKeyword {
@@ -623,6 +655,9 @@ func (p *parser) rwName() {
 	}
 	p.i++
 	dotted := false
+	if class == typeFuncName && p.isPunct('.') {
+		p.fail()
+	}
 	for p.isPunct('.') {
 		switch n := p.peekAt(1); {
 		case n.kind == tIdent || n.kind == tQuoted:
@@ -632,25 +667,23 @@ func (p *parser) rwName() {
 		case n.kind == tOp && n.text == "*":
 			p.i += 2
 			p.emitToken(at) // table.*
-			return
+			return false
 		}
 		p.i++
 		p.fail()
 	}
 	if p.isPunct('(') {
-		if !dotted && class == columnName || dotted && class == typeFuncName {
+		if !dotted && class == columnName {
 			p.fail()
 		}
 		p.rwCall(at, p.mark())
-		return
+		return false
 	}
 	if class == typeFuncName {
-		if dotted {
-			p.failAt(at)
-		}
 		p.fail()
 	}
 	p.emitToken(at)
+	return true
 }
 
 // rwCall writes a function call whose name begins at token name. The cursor

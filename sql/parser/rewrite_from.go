@@ -105,19 +105,24 @@ func (p *parser) rwTableFactor() {
 	lateral := p.accept(kwLateral)
 	switch t := p.peek(); {
 	case t.kind == '(' && p.isQuery(p.i):
-		open := p.pos()
+		open, first := p.pos(), p.i+1
 		p.rwSubquery()
 		sub := &ast.SubqueryTable{Pos: p.tokPos(at), Lateral: lateral}
 		if !p.alias(&sub.Alias) {
-			p.bail(sqlstate.New(sqlstate.SyntaxError, "subquery in FROM must have an alias").
-				WithHint("For example, FROM (SELECT ...) [AS] foo.").At(int(open)))
+			what, example := "subquery", "SELECT"
+			if p.toks[first].kw == kwValues {
+				what, example = "VALUES", "VALUES"
+			}
+			p.bail(sqlstate.New(sqlstate.SyntaxError, "%s in FROM must have an alias", what).
+				WithHint("For example, FROM (%s ...) [AS] foo.", example).At(int(open)))
 		}
 		p.rwDerived(carrier{kind: cAlias, tok: int32(at), node: sub})
 	case t.kind == '(' && !lateral:
 		p.i++
 		p.emit("(", at)
 		nested := p.isPunct('(') && !p.isQuery(p.i)
-		if p.rwTableExpr() == 0 && !nested {
+		// Parentheses stand around joins only, or around further parentheses.
+		if p.rwTableExpr() == 0 && !(nested && p.toks[p.i-1].kind == ')') {
 			p.fail()
 		}
 		p.emit(")", p.i)
@@ -196,6 +201,12 @@ func (p *parser) isTableFunc() bool {
 
 func (p *parser) rwTableFunc() {
 	if !p.isTableFunc() {
+		p.fail()
+	}
+	if p.isTypedLiteral() {
+		for p.peek().kind != tString {
+			p.i++
+		}
 		p.fail()
 	}
 	p.rwPrimary()

@@ -169,6 +169,9 @@ func (p *parser) rwSelect() {
 	}
 	on := p.mark()
 	some := p.rwTargets()
+	if !some && p.toks[at+1].kw == kwDistinct {
+		p.fail()
+	}
 	needed := extra.distinctOn
 	if p.is(kwInto) {
 		extra.into = p.into()
@@ -268,7 +271,7 @@ func (p *parser) rwTargets() bool {
 	case t.kw != noKeyword:
 		switch t.kw {
 		case kwFrom, kwInto, kwWhere, kwGroup, kwHaving, kwWindow, kwUnion, kwIntersect, kwExcept,
-			kwOrder, kwLimit, kwOffset, kwFetch, kwFor:
+			kwOrder, kwLimit, kwOffset, kwFetch, kwFor, kwWith, kwOn, kwReturning:
 			return false
 		}
 	}
@@ -529,12 +532,12 @@ func (p *parser) rwTails() {
 		}
 		t.operands = append(t.operands, part)
 	}
-	var limited, offset bool
+	var limited, offset, locked, limitDone bool
 	for {
 		switch pos := p.pos(); {
 		case p.is(kwLimit):
-			if limited {
-				p.errorAt(pos, sqlstate.SyntaxError, "multiple LIMIT clauses not allowed")
+			if limited || limitDone {
+				p.fail()
 			}
 			limited = true
 			begin()
@@ -549,8 +552,8 @@ func (p *parser) rwTails() {
 					WithHint("Use separate LIMIT and OFFSET clauses.").At(int(pos)))
 			}
 		case p.is(kwOffset):
-			if offset {
-				p.errorAt(pos, sqlstate.SyntaxError, "multiple OFFSET clauses not allowed")
+			if offset || limitDone {
+				p.fail()
 			}
 			offset = true
 			p.i++
@@ -560,8 +563,8 @@ func (p *parser) rwTails() {
 				p.accept(kwRows)
 			}
 		case p.is(kwFetch):
-			if limited {
-				p.errorAt(pos, sqlstate.SyntaxError, "multiple LIMIT clauses not allowed")
+			if limited || limitDone {
+				p.fail()
 			}
 			limited = true
 			begin()
@@ -586,6 +589,12 @@ func (p *parser) rwTails() {
 				}
 			}
 		case p.is(kwFor):
+			// Locking clauses and limits may come in either order, but not mixed.
+			limits := limited || offset
+			if locked && limits && !limitDone {
+				p.fail()
+			}
+			locked, limitDone = true, limits
 			begin()
 			if p.peekAt(1).kw == kwRead {
 				p.i += 2

@@ -72,6 +72,9 @@ func (p *parser) alterRelation(pos ast.Pos, kind ast.ObjectKind) ast.Statement {
 	case p.accept2(kwRename, kwTo):
 		return &ast.Rename{Pos: pos, Kind: kind, Object: ref.Name, Only: ref.Only, IfExists: ifExists, New: p.colID().Text}
 	case p.accept(kwRename):
+		if kind == ast.ObjectIndex || kind == ast.ObjectSequence {
+			p.fail()
+		}
 		r := &ast.Rename{Pos: pos, Kind: ast.ObjectColumn, Of: kind, Object: ref.Name, Only: ref.Only, IfExists: ifExists}
 		if p.accept(kwConstraint) {
 			r.Kind = ast.ObjectConstraint

@@ -47,7 +47,7 @@ func (p *parser) copyStatement() ast.Statement {
 	}
 	with := p.accept(kwWith)
 	if p.isPunct('(') {
-		s.Options = append(s.Options, p.optionList(p.copyOptionValue)...)
+		s.Options = append(s.Options, p.optionList(p.label, p.copyOptionValue)...)
 	} else {
 		n := len(s.Options)
 		p.oldCopyOptions(s)
@@ -143,12 +143,22 @@ func (p *parser) copyOptionValue() ast.Expr {
 	return p.settingValue()
 }
 
+// utilityOptions reads the options of EXPLAIN, VACUUM and their like.
+func (p *parser) utilityOptions() []ast.Option {
+	return p.optionList(func() ast.Name {
+		if p.is(kwAnalyze) || p.is(kwAnalyse) {
+			return p.label()
+		}
+		return p.nonReserved()
+	}, p.settingValue)
+}
+
 // optionList reads (name [value], ...). The value may be missing.
-func (p *parser) optionList(value func() ast.Expr) []ast.Option {
+func (p *parser) optionList(name func() ast.Name, value func() ast.Expr) []ast.Option {
 	var opts []ast.Option
 	p.expectPunct('(')
 	for {
-		n := p.label()
+		n := name()
 		o := ast.Option{Pos: n.Pos, Name: foldASCII(n.Text)}
 		if !p.isPunct(',') && !p.isPunct(')') {
 			o.Value = value()

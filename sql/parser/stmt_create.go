@@ -20,11 +20,14 @@ func (p *parser) create() ast.Statement {
 		}
 		p.unsupported(pos, "CREATE %s", upper(t.text))
 	}
-	if replace {
-		p.fail()
-	}
 	persistence := p.persistence()
 	t := p.peek()
+	if replace {
+		if t.kw != kwView && t.kw != kwRecursive {
+			p.fail()
+		}
+		return p.createView(pos, true, persistence)
+	}
 	if persistence != ast.Permanent {
 		switch t.kw {
 		case kwTable:
@@ -182,8 +185,7 @@ func (p *parser) sequenceOptions() []ast.Option {
 			p.accept(kwWith)
 			add(pos, "start", p.number())
 		case p.accept(kwRestart):
-			p.accept(kwWith)
-			if k := p.peek().kind; k == tInteger || k == tOp {
+			if k := p.peekAt(0).kind; p.accept(kwWith) || k == tInteger || k == tOp {
 				add(pos, "restart", p.number())
 			} else {
 				add(pos, "restart", nil)
@@ -375,7 +377,22 @@ func (p *parser) createStatistics(pos ast.Pos) ast.Statement {
 		s.Kinds = p.nameList()
 	}
 	p.expect(kwOn)
-	s.Exprs = p.indexElems()
+	for {
+		e := &ast.IndexElem{Pos: p.pos()}
+		switch {
+		case p.acceptPunct('('):
+			e.Expr = p.expr()
+			p.expectPunct(')')
+		case p.isTableFunc():
+			e.Expr = p.funcExpr()
+		default:
+			e.Column = p.colID().Text
+		}
+		s.Exprs = append(s.Exprs, e)
+		if !p.acceptPunct(',') {
+			break
+		}
+	}
 	p.expect(kwFrom)
 	for {
 		ref := p.relation()

@@ -1,12 +1,15 @@
 package parser
 
-import "github.com/spanlite/spanlite/sql/ast"
+import (
+	"github.com/spanlite/spanlite/sql/ast"
+	"github.com/spanlite/spanlite/sql/sqlstate"
+)
 
 func (p *parser) explain() ast.Statement {
 	s := &ast.Explain{Pos: p.pos()}
 	p.expect(kwExplain)
 	if p.isPunct('(') && !p.isQuery(p.i) {
-		s.Options = p.optionList(p.settingValue)
+		s.Options = p.utilityOptions()
 	} else {
 		if pos := p.pos(); p.accept(kwAnalyze) || p.accept(kwAnalyse) {
 			s.Options = append(s.Options, ast.Option{Pos: pos, Name: "analyze"})
@@ -33,7 +36,7 @@ func (p *parser) vacuum() ast.Statement {
 		p.i++
 	}
 	if p.isPunct('(') {
-		s.Options = p.optionList(p.settingValue)
+		s.Options = p.utilityOptions()
 	} else {
 		word := func(k keyword) {
 			if pos := p.pos(); p.accept(k) {
@@ -73,7 +76,7 @@ func (p *parser) reindex() ast.Statement {
 	s := &ast.Reindex{Pos: p.pos()}
 	p.expect(kwReindex)
 	if p.isPunct('(') {
-		s.Options = p.optionList(p.settingValue)
+		s.Options = p.utilityOptions()
 	}
 	switch t := p.peek(); t.kw {
 	case kwIndex, kwTable, kwSchema, kwSystem, kwDatabase:
@@ -91,7 +94,7 @@ func (p *parser) cluster() ast.Statement {
 	s := &ast.Cluster{Pos: p.pos()}
 	p.expect(kwCluster)
 	if p.isPunct('(') {
-		s.Options = p.optionList(p.settingValue)
+		s.Options = p.utilityOptions()
 	} else if pos := p.pos(); p.accept(kwVerbose) {
 		s.Options = append(s.Options, ast.Option{Pos: pos, Name: "verbose"})
 	}
@@ -173,7 +176,11 @@ func (p *parser) do() ast.Statement {
 			}
 			continue
 		}
+		pos := p.pos()
 		s.Code = p.stringConst()
+		if code {
+			p.errorAt(pos, sqlstate.SyntaxError, "conflicting or redundant options")
+		}
 		code = true
 	}
 	if !code {

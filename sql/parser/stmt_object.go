@@ -157,6 +157,9 @@ func (p *parser) drop() ast.Statement {
 		if isRoutine(kind) {
 			s.Names = append(s.Names, p.functionName())
 			s.Args = append(s.Args, p.optFuncArgs())
+		} else if kind == ast.ObjectSchema || kind == ast.ObjectExtension {
+			n := p.colID()
+			s.Names = append(s.Names, ast.ObjectName{Pos: n.Pos, Name: n.Text})
 		} else {
 			s.Names = append(s.Names, p.objectName())
 		}

@@ -28,18 +28,28 @@ func (p *parser) set() ast.Statement {
 		return &ast.SetTransaction{Pos: pos, Session: true, Modes: p.transactionModes(false)}
 	}
 	local := false
-	if p.is(kwLocal) && p.peekAt(1).kind != tOp && p.peekAt(1).kw != kwTo {
+	if p.is(kwLocal) && !p.isAssigned() {
 		p.i++
 		local = true
 		if p.is(kwTransaction) {
 			return p.setTransaction(pos)
 		}
-	} else if p.is(kwSession) && p.peekAt(1).kw != kwAuthorization && p.peekAt(1).kind != tOp && p.peekAt(1).kw != kwTo {
+	} else if p.is(kwSession) && p.peekAt(1).kw != kwAuthorization && !p.isAssigned() {
 		p.i++
+		if p.is(kwTransaction) {
+			return p.setTransaction(pos)
+		}
 	}
 	s := p.setVariable()
 	s.Pos, s.Local = pos, local
 	return s
+}
+
+// isAssigned looks whether the next word is a variable's name and not a keyword
+// of SET: whether = or TO or a further part of the name follows it.
+func (p *parser) isAssigned() bool {
+	t := p.peekAt(1)
+	return t.kind == tOp || t.kind == '.' || t.kw == kwTo
 }
 
 func (p *parser) setTransaction(pos ast.Pos) ast.Statement {
@@ -68,7 +78,7 @@ func (p *parser) setVariable() *ast.Set {
 		s.Name = "timezone"
 		p.zoneValue(s)
 		return s
-	case p.is(kwNames) && p.peekAt(1).kind != tOp && p.peekAt(1).kw != kwTo:
+	case p.is(kwNames) && !p.isAssigned():
 		p.i++
 		s.Name = "client_encoding"
 		switch {
@@ -78,7 +88,7 @@ func (p *parser) setVariable() *ast.Set {
 			s.Values = text(p.stringConst())
 		}
 		return s
-	case p.is(kwRole) && p.peekAt(1).kind != tOp && p.peekAt(1).kw != kwTo:
+	case p.is(kwRole) && !p.isAssigned():
 		p.i++
 		s.Name = "role"
 		if p.accept(kwNone) {

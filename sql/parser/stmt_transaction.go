@@ -27,7 +27,7 @@ func (p *parser) transaction() ast.Statement {
 		}
 		p.transactionWord()
 		if t.kw == kwRollback && p.accept(kwTo) {
-			p.accept(kwSavepoint)
+			p.savepointWord()
 			return &ast.RollbackTo{Pos: pos, Name: p.colID().Text}
 		}
 		return &ast.Rollback{Pos: pos, Chain: p.chain()}
@@ -36,13 +36,20 @@ func (p *parser) transaction() ast.Statement {
 		return &ast.Savepoint{Pos: pos, Name: p.colID().Text}
 	}
 	p.expect(kwRelease)
-	p.accept(kwSavepoint)
+	p.savepointWord()
 	return &ast.ReleaseSavepoint{Pos: pos, Name: p.colID().Text}
 }
 
 func (p *parser) transactionWord() {
 	if !p.accept(kwWork) {
 		p.accept(kwTransaction)
+	}
+}
+
+// savepointWord steps over SAVEPOINT, unless it is the savepoint's name.
+func (p *parser) savepointWord() {
+	if !p.peekAt(1).ends() {
+		p.accept(kwSavepoint)
 	}
 }
 
@@ -65,25 +72,34 @@ func (p *parser) transactionModes(optional bool) ast.TransactionModes {
 	for n := 0; ; n++ {
 		comma := n > 0 && p.acceptPunct(',')
 		switch {
-		case p.accept2(kwIsolation, kwLevel):
+		case p.accept(kwIsolation):
+			p.expect(kwLevel)
 			switch {
-			case p.accept2(kwRead, kwUncommitted):
-				m.Isolation = ast.ReadUncommitted
-			case p.accept2(kwRead, kwCommitted):
+			case p.accept(kwRead):
 				m.Isolation = ast.ReadCommitted
-			case p.accept2(kwRepeatable, kwRead):
+				if p.accept(kwUncommitted) {
+					m.Isolation = ast.ReadUncommitted
+				} else {
+					p.expect(kwCommitted)
+				}
+			case p.accept(kwRepeatable):
+				p.expect(kwRead)
 				m.Isolation = ast.RepeatableRead
 			default:
 				p.expect(kwSerializable)
 				m.Isolation = ast.Serializable
 			}
-		case p.accept2(kwRead, kwOnly):
-			m.ReadOnly = &yes
-		case p.accept2(kwRead, kwWrite):
+		case p.accept(kwRead):
 			m.ReadOnly = &no
+			if p.accept(kwOnly) {
+				m.ReadOnly = &yes
+			} else {
+				p.expect(kwWrite)
+			}
 		case p.accept(kwDeferrable):
 			m.Deferrable = &yes
-		case p.accept2(kwNot, kwDeferrable):
+		case p.accept(kwNot):
+			p.expect(kwDeferrable)
 			m.Deferrable = &no
 		case p.isAsOf():
 			m.AsOf = p.asOf()

@@ -153,7 +153,7 @@ func (p *parser) simpleTypeName() *ast.TypeName {
 			return typ
 		}
 	}
-	if !isName(t, typeFuncName) && !(p.peekAt(1).kind == '.' && isName(t, columnName)) {
+	if !isName(t, typeFuncName) {
 		p.fail()
 	}
 	typ.Name = p.qualified()
