@@ -273,3 +273,8 @@ func reads(s ...keys.Span) kv.EndTxn {
 func kvLease(term raftgroup.Term, leader keys.ReplicaID) raftgroup.Lease {
 	return raftgroup.Lease{Term: term, Leader: raftgroup.Member{Replica: leader, Store: keys.StoreID(leader)}}
 }
+
+var (
+	errDropped   = raftgroup.ErrDropped
+	errAmbiguous = &raftgroup.AmbiguousError{Cause: context.DeadlineExceeded}
+)
