@@ -359,6 +359,7 @@ func TestLockingScan(t *testing.T) {
 		done <- got
 	}()
 	waitFor(t, func() bool { return len(c.ranges[0].p.locks.Waits()) == 1 })
+	holder.WriteTS = c.clock.Now()
 	require.NoError(t, c.commit(bg, holder, reads(), "k2", ""))
 	require.Equal(t, []string{"k1", "k3"}, <-done)
 	require.Equal(t, holder.WriteTS, ts, "the tombstone is part of what was read")
