@@ -1,8 +1,10 @@
 package txn
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
@@ -94,7 +96,7 @@ func (t *Txn) commitOnePhase(ctx context.Context) error {
 	}
 	t.finish(t.meta.WriteTS)
 	t.db.metrics.OnePhase.Add(1)
-	t.locks = t.locks[:0]
+	t.forgetLocks()
 	t.unregister()
 	return nil
 }
@@ -142,17 +144,22 @@ func (t *Txn) fenceAnchor() keys.Key {
 }
 
 // commitParallel commits over several ranges. The intents and a STAGING record
-// that lists them go out together; when all are durable at or below the
-// record's timestamp the transaction is committed.
+// that lists them go out together; when all are durable at or below the record's
+// timestamp the transaction is committed.
 func (t *Txn) commitParallel(ctx context.Context) error {
+	t.db.registry.add(t)
 	if t.buf.len() > inFlightMax {
 		if err := t.spill(ctx); err != nil {
 			return err
 		}
 	}
+	if err := t.verifyForeignLocks(ctx); err != nil {
+		return err
+	}
 	n := t.buf.len()
 	b := t.newBatch(n + 1)
 	t.fillWrites(b.Ops)
+	t.relyOnLocks(b.Ops[:n])
 	t.endTxn(&b.Ops[n], b.Ops)
 	// The buffer's writes become intents now, whatever comes of it: from here on
 	// they belong to what has to be resolved.
@@ -168,8 +175,8 @@ func (t *Txn) commitParallel(ctx context.Context) error {
 	for range commitMovesMax {
 		err := t.db.cfg.Sender.Send(ctx, b)
 		if err != nil {
-			if _, ambiguous := errors.AsType[*kv.AmbiguousError](err); ambiguous && n > 0 {
-				return t.recover(ctx, inFlight, err)
+			if _, ambiguous := errors.AsType[*kv.AmbiguousError](err); ambiguous {
+				return t.recover(ctx, err)
 			}
 			return err
 		}
@@ -197,4 +204,66 @@ func (t *Txn) commitParallel(ctx context.Context) error {
 		b.Ops[0] = kv.Op{Kind: kv.OpEndTxn, Key: t.meta.Anchor, End: &t.end}
 	}
 	return &kv.RetryError{Reason: kv.RetryPushed, RetryTS: t.db.cfg.Clock.Now()}
+}
+
+// relyOnLocks tells the leaseholders of writes which of them the transaction has
+// locked, and when their newest versions were read: should a lock be lost, a
+// changed key is found out there (I13).
+func (t *Txn) relyOnLocks(writes []kv.Op) {
+	if len(t.locks) == 0 {
+		return
+	}
+	held := t.firstReads()
+	for i := range writes {
+		o := &writes[i]
+		if l, ok := held[string(o.Key)]; ok {
+			o.Lock, o.TS = l.Strength, l.ReadTS
+		}
+	}
+}
+
+// firstReads returns the locks that were taken in this epoch, by key, each as it
+// was first taken: since then nobody may have written.
+func (t *Txn) firstReads() map[string]*kv.LockedKey {
+	held := make(map[string]*kv.LockedKey, len(t.locks))
+	for i := range t.locks {
+		l := &t.locks[i]
+		if l.ReadTS == hlc.Max {
+			continue
+		}
+		if first := held[string(l.Key)]; first == nil || l.ReadTS < first.ReadTS {
+			held[string(l.Key)] = l
+		}
+	}
+	return held
+}
+
+// verifyForeignLocks checks that keys which are locked but not written have not
+// changed since (I13). A one-phase commit does so at its range, and a SERIALIZABLE
+// one holds by its reads; for the others the ranges are asked before any intent is
+// written, because a commit that is staged can no longer be refused. (A lease that
+// moves between this and the commit escapes: the row would have had to be locked
+// durably.)
+func (t *Txn) verifyForeignLocks(ctx context.Context) error {
+	if len(t.locks) == 0 || t.meta.Isolation == kv.Serializable {
+		return nil
+	}
+	var ops []kv.Op
+	for key, l := range t.firstReads() {
+		if _, written := t.buf.get(l.Key); !written {
+			ops = append(ops, kv.Op{Kind: kv.OpRefresh, Key: keys.Key(key), RefreshFrom: l.ReadTS})
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	slices.SortFunc(ops, func(a, b kv.Op) int { return bytes.Compare(a.Key, b.Key) })
+	meta := t.meta
+	meta.WriteTS = max(meta.WriteTS, t.db.cfg.Clock.Now())
+	b := kv.Batch{Header: kv.Header{Txn: &meta, GatewayNode: t.db.cfg.Node}, Ops: ops}
+	err := t.db.cfg.Sender.Send(ctx, &b)
+	if f, ok := errors.AsType[*kv.RefreshFailedError](err); ok {
+		return &kv.RetryError{Reason: kv.RetryLockLost, RetryTS: meta.WriteTS, Conflict: f.Conflict}
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -32,11 +33,9 @@ type job struct {
 	meta    kv.TxnMeta
 	status  kv.TxnStatus
 	intents []keys.Span
-	// staged: the record must be made COMMITTED before intents are resolved.
-	staged bool
-	// record: an aborted transaction has a record to end.
-	record bool
-	unlock []keys.Span
+	// explicit: the record has to be told the decision before intents are resolved.
+	explicit bool
+	unlock   []keys.Span
 }
 
 func (f *finisher) start(db *DB) {
@@ -92,31 +91,53 @@ const completeTimeout = 30 * time.Second
 func (db *DB) complete(ctx context.Context, j *job) {
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	if j.staged || j.record {
-		end := kv.EndTxn{Commit: j.status == kv.TxnCommitted, Intents: j.intents, ReadsComplete: true}
-		b := kv.Batch{
-			Header: kv.Header{Txn: &j.meta, GatewayNode: db.cfg.Node},
-			Ops:    []kv.Op{{Kind: kv.OpEndTxn, Key: j.meta.Anchor, End: &end}},
-		}
-		if err := db.cfg.Sender.Send(ctx, &b); err != nil {
-			if _, aborted := asAborted(err); !aborted || j.status == kv.TxnCommitted {
-				db.metrics.ResolveErrors.Add(1)
-				db.cfg.Logger.Debug("end of transaction record", "txn", j.meta.ID.Short(), "error", err)
-				return
-			}
-		}
-	}
-	if len(j.intents) > 0 {
-		if err := db.resolve(ctx, j); err != nil {
-			db.metrics.ResolveErrors.Add(1)
-			db.cfg.Logger.Debug("resolution of intents", "txn", j.meta.ID.Short(), "error", err)
-		}
-	}
 	if len(j.unlock) > 0 {
 		if err := db.unlock(ctx, &j.meta, j.unlock); err != nil {
 			db.cfg.Logger.Debug("release of locks", "txn", j.meta.ID.Short(), "error", err)
 		}
 	}
+	if err := db.settle(ctx, j); err != nil {
+		db.metrics.ResolveErrors.Add(1)
+		db.cfg.Logger.Debug("resolution of intents", "txn", j.meta.ID.Short(), "error", err)
+	}
+}
+
+// settle makes the decision explicit, resolves the intents and then removes the
+// record, in this order: as long as there are intents their record has to tell
+// what became of them.
+func (db *DB) settle(ctx context.Context, j *job) error {
+	if len(j.intents) == 0 {
+		return nil
+	}
+	if j.explicit {
+		if err := db.endRecord(ctx, j, j.intents); err != nil {
+			return err
+		}
+	}
+	if err := db.resolve(ctx, j); err != nil {
+		return err
+	}
+	return db.endRecord(ctx, j, nil)
+}
+
+// endRecord writes the decision into the record; without intents the record goes.
+func (db *DB) endRecord(ctx context.Context, j *job, intents []keys.Span) error {
+	meta := j.meta // the reply may move its timestamps
+	end := kv.EndTxn{Commit: j.status == kv.TxnCommitted, Intents: intents, ReadsComplete: true}
+	b := kv.Batch{
+		Header: kv.Header{Txn: &meta, GatewayNode: db.cfg.Node},
+		Ops:    []kv.Op{{Kind: kv.OpEndTxn, Key: meta.Anchor, End: &end}},
+	}
+	err := db.cfg.Sender.Send(ctx, &b)
+	if _, aborted := asAborted(err); aborted && j.status == kv.TxnAborted {
+		return nil
+	}
+	if err == nil && b.Ops[0].TxnStatus != j.status {
+		// Decided once (I11): the record knows better than a coordinator that had
+		// been told that it is too late. Whoever meets the intents asks it.
+		return fmt.Errorf("txn: record is %s, not %s", b.Ops[0].TxnStatus, j.status)
+	}
+	return err
 }
 
 // resolveBatchOps bounds the intents resolved by one request.
@@ -154,21 +175,34 @@ const unlockSpansMax = 1000
 // heldSpans returns where the transaction holds memory locks, in memory of its
 // own.
 func (t *Txn) heldSpans() []keys.Span {
-	spans := make([]keys.Span, len(t.locks))
+	spans := make([]keys.Span, 0, len(t.locks)+len(t.lockedSpans))
 	for i := range t.locks {
-		spans[i] = keys.Span{Start: keys.Clone(t.locks[i].Key)}
+		spans = append(spans, keys.Span{Start: keys.Clone(t.locks[i].Key)})
+	}
+	for _, s := range t.lockedSpans {
+		spans = append(spans, keys.Span{Start: keys.Clone(s.Start), End: keys.Clone(s.End)})
 	}
 	return joinSpans(spans, unlockSpansMax)
 }
+
+// forgetLocks is called when the locks have been released, or handed over to
+// someone who will.
+func (t *Txn) forgetLocks() {
+	clear(t.locks)
+	clear(t.lockedSpans)
+	t.locks, t.lockedSpans = t.locks[:0], t.lockedSpans[:0]
+}
+
+func (t *Txn) holdsLocks() bool { return len(t.locks)+len(t.lockedSpans) > 0 }
 
 // release lets go of locks and intents after a rollback or a commit without
 // writes. The transaction's status is final.
 func (t *Txn) release(ctx context.Context) {
 	t.stopHeartbeat()
 	if t.spilled.empty() {
-		if len(t.locks) > 0 {
+		if t.holdsLocks() {
 			spans := t.heldSpans()
-			t.locks = t.locks[:0]
+			t.forgetLocks()
 			if ctx.Err() != nil || t.db.unlock(ctx, &t.meta, spans) != nil {
 				t.db.submit(job{meta: t.detachedMeta(), unlock: spans})
 			}
@@ -184,12 +218,12 @@ func (t *Txn) releaseAsync() {
 	t.stopHeartbeat()
 	j := job{meta: t.detachedMeta(), status: kv.TxnAborted}
 	if t.status == statusAborted && !t.spilled.empty() {
-		j.record = true
+		j.explicit = true
 		j.intents = cloneSpans(t.spilled.spans)
 	}
-	if len(t.locks) > 0 {
+	if t.holdsLocks() {
 		j.unlock = t.heldSpans()
-		t.locks = t.locks[:0]
+		t.forgetLocks()
 	}
 	if len(j.intents) > 0 || len(j.unlock) > 0 {
 		t.db.submit(j)
@@ -197,14 +231,15 @@ func (t *Txn) releaseAsync() {
 	t.unregister()
 }
 
-// finishAsync hands the rest of a parallel commit to the finisher.
-func (t *Txn) finishAsync(staged bool) {
+// finishAsync hands the rest of a parallel commit to the finisher; explicit if the
+// record is STAGING still.
+func (t *Txn) finishAsync(explicit bool) {
 	t.stopHeartbeat()
-	j := job{meta: t.detachedMeta(), status: kv.TxnCommitted, intents: cloneSpans(t.spilled.spans), staged: staged}
+	j := job{meta: t.detachedMeta(), status: kv.TxnCommitted, intents: cloneSpans(t.spilled.spans), explicit: explicit}
 	j.meta.WriteTS = t.commitTS
-	if len(t.locks) > 0 {
+	if t.holdsLocks() {
 		j.unlock = t.heldSpans()
-		t.locks = t.locks[:0]
+		t.forgetLocks()
 	}
 	t.unregister()
 	t.db.submit(j)

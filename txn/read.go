@@ -34,6 +34,7 @@ func (t *Txn) Get(ctx context.Context, key []byte, lock Locking) (value []byte, 
 	b.Wait = lock.Wait
 	op := &b.Ops[0]
 	op.Kind, op.Key, op.Lock = kv.OpGet, key, lock.Strength
+	op.Value = t.value[:0]
 	if lock.Strength != kv.LockNone {
 		if err := t.prepareLock(op); err != nil {
 			return nil, false, err
@@ -42,16 +43,19 @@ func (t *Txn) Get(ctx context.Context, key []byte, lock Locking) (value []byte, 
 	if err := t.send(ctx, b); err != nil {
 		return nil, false, err
 	}
+	if op.Value != nil {
+		t.value = op.Value
+	}
 	if lock.Strength != kv.LockNone {
-		if lock.Wait == kv.WaitSkipLocked && !op.Found && op.TS == hlc.Max {
+		if skipped(op, lock) {
 			return nil, false, nil
 		}
-		if err := t.lockGranted(ctx, key, op.TS, lock.Strength, op.Seq); err != nil {
+		t.noteLock(key, op.TS, lock.Strength, op.Seq)
+		if err := t.catchUp(ctx, op.TS, key); err != nil {
 			return nil, false, err
 		}
-	} else {
-		t.noteRead(key, nil)
 	}
+	t.noteRead(key, nil)
 	if buffered {
 		return own.value, own.value != nil, nil
 	}
@@ -82,17 +86,26 @@ func (t *Txn) GetMany(ctx context.Context, ks [][]byte, lock Locking, f func(i i
 	if err := t.send(ctx, b); err != nil {
 		return err
 	}
+	var newest hlc.Timestamp
+	var newestKey []byte
 	for i, key := range ks {
 		op := &b.Ops[i]
-		if lock.Strength == kv.LockNone {
-			t.noteRead(key, nil)
-		} else if !(lock.Wait == kv.WaitSkipLocked && !op.Found && op.TS == hlc.Max) {
-			t.noteLock(key, op.TS, lock.Strength, op.Seq)
+		if lock.Strength == kv.LockNone || skipped(op, lock) {
+			continue
+		}
+		t.noteLock(key, op.TS, lock.Strength, op.Seq)
+		if op.TS > newest {
+			newest, newestKey = op.TS, key
 		}
 	}
 	if lock.Strength != kv.LockNone {
-		if err := t.catchUp(ctx, b.Ops); err != nil {
+		if err := t.catchUp(ctx, newest, newestKey); err != nil {
 			return err
+		}
+	}
+	for i, key := range ks {
+		if !skipped(&b.Ops[i], lock) {
+			t.noteRead(key, nil)
 		}
 	}
 	for i, key := range ks {
@@ -115,7 +128,9 @@ func (t *Txn) GetMany(ctx context.Context, ks [][]byte, lock Locking, f func(i i
 // ScanOptions configure a Scan.
 type ScanOptions struct {
 	Reverse bool
-	// MaxRows and MaxBytes bound a page; 0 leaves it to DefaultPageBytes.
+	// MaxRows and MaxBytes bound what a page reads; 0 leaves it to
+	// DefaultPageBytes. With own writes in the span a page may have more rows, or
+	// fewer, or none, and still a resume key.
 	MaxRows  int64
 	MaxBytes int64
 	Lock     Locking
@@ -163,7 +178,7 @@ func (t *Txn) Scan(ctx context.Context, start, end []byte, opt ScanOptions, dst 
 	}
 	resume = op.Resume
 	if opt.Lock.Strength != kv.LockNone {
-		if err := t.scanLocked(ctx, out, at, opt.Lock.Strength, op.Seq); err != nil {
+		if err := t.scanLocked(ctx, op, at); err != nil {
 			return nil, err
 		}
 	}
@@ -220,6 +235,12 @@ func (t *Txn) merge(dst *kv.Rows, from, to []byte, reverse bool) {
 		dst.Append(key, value, ts)
 		step()
 	}
+}
+
+// skipped reports whether a locking read was left out because of another's lock
+// (SKIP LOCKED).
+func skipped(op *kv.Op, lock Locking) bool {
+	return lock.Wait == kv.WaitSkipLocked && lock.Strength != kv.LockNone && op.Result == -1
 }
 
 // noteRead remembers what was read, as far as the isolation level needs it. The

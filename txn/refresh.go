@@ -25,7 +25,7 @@ func (t *Txn) moveUp(ctx context.Context, to hlc.Timestamp, reason kv.RetryReaso
 		if t.used {
 			return &kv.RetryError{Reason: reason, RetryTS: to, Conflict: conflict}
 		}
-		t.setReadTS(to)
+		t.moveReadTS(to)
 		return nil
 	}
 	if len(t.reads.spans) > 0 {
@@ -33,7 +33,7 @@ func (t *Txn) moveUp(ctx context.Context, to hlc.Timestamp, reason kv.RetryReaso
 			return err
 		}
 	}
-	t.setReadTS(to)
+	t.moveReadTS(to)
 	return nil
 }
 

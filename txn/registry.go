@@ -8,9 +8,10 @@ import (
 	"github.com/spanlite/spanlite/kv/hlc"
 )
 
-// registry lists the transactions of this gateway that hold locks, so that those
-// who wait for one can ask whether its coordinator still lives and what it is
-// doing. It is sharded by id: adding to it is on the path of every UPDATE.
+// registry lists the transactions of this gateway that hold locks or may have
+// written intents, so that those who wait for one can ask whether its coordinator
+// still lives and what it is doing. It is sharded by id: adding to it is on the
+// path of every UPDATE.
 type registry struct {
 	shards [registryShards]registryShard
 }
@@ -63,9 +64,9 @@ func (t *Txn) unregister() {
 	s.mu.Unlock()
 }
 
-// Lookup returns a transaction of this gateway that holds locks. Not found means
-// that its coordinator has ended it, or died with a former process: its memory
-// locks are void.
+// Lookup returns a transaction of this gateway that holds locks or has written
+// intents. Not found means that its coordinator has ended it, or died with a former
+// process: its memory locks are void.
 func (db *DB) Lookup(id kv.TxnID) (Info, bool) {
 	s := db.registry.shard(id)
 	s.mu.Lock()

@@ -21,6 +21,7 @@ func (t *Txn) spill(ctx context.Context) error {
 	if t.meta.Anchor == nil {
 		t.meta.Anchor = keys.Clone(ops[0].Key)
 	}
+	t.db.registry.add(t)
 	if err := t.startHeartbeat(ctx); err != nil {
 		return err
 	}

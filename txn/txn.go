@@ -54,8 +54,9 @@ type Txn struct {
 	buf writeBuffer
 	// locks are the keys locked in memory at their leaseholders. Invariant:
 	// sorted by Seq.
-	locks []kv.LockedKey
-	reads readSet
+	locks       []kv.LockedKey
+	lockedSpans []lockedSpan // likewise
+	reads       readSet
 	// used: something was read or locked at ReadTS, so it cannot move freely.
 	used bool
 	// spilled are the spans of intents that have left the buffer.
@@ -73,6 +74,7 @@ type Txn struct {
 	batch kv.Batch
 	ops   [1]kv.Op
 	rows  kv.Rows // scratch of scans that need the buffer overlaid
+	value []byte  // receives the value of a Get
 	mem   arena   // keys of locks and reads
 	end   kv.EndTxn
 }
@@ -101,11 +103,21 @@ func (db *DB) Begin(opts Options) *Txn {
 	return t
 }
 
-// setReadTS moves the snapshot; the provisional commit timestamp follows.
+// setReadTS takes a snapshot at a reading of this node's clock. Values up to the
+// clock offset above it may have been written before it was taken.
 func (t *Txn) setReadTS(ts hlc.Timestamp) {
 	t.meta.ReadTS = ts
 	t.meta.WriteTS = max(t.meta.WriteTS, ts)
 	t.meta.UncertaintyLimit = ts.Add(t.db.cfg.Clock.MaxOffset())
+}
+
+// moveReadTS moves the snapshot up. What is uncertain was settled when it was
+// taken: a value above that limit was written later, however far the snapshot
+// moves.
+func (t *Txn) moveReadTS(ts hlc.Timestamp) {
+	t.meta.ReadTS = ts
+	t.meta.WriteTS = max(t.meta.WriteTS, ts)
+	t.meta.UncertaintyLimit = max(t.meta.UncertaintyLimit, ts)
 }
 
 // Close gives the Txn's memory back. A transaction that is still open is rolled
@@ -126,8 +138,7 @@ func (t *Txn) Close() {
 
 func (t *Txn) reset() {
 	t.buf.reset()
-	clear(t.locks)
-	t.locks = t.locks[:0]
+	t.forgetLocks()
 	t.reads.reset()
 	t.spilled.reset()
 	t.mem.reset()
@@ -139,6 +150,9 @@ func (t *Txn) reset() {
 	t.batch = kv.Batch{Ops: t.batch.Ops[:0]}
 	if cap(t.rows.Buf) > 1<<20 {
 		t.rows = kv.Rows{}
+	}
+	if cap(t.value) > 64<<10 {
+		t.value = nil
 	}
 	t.meta.IgnoredSeqs = t.meta.IgnoredSeqs[:0]
 }
@@ -178,9 +192,10 @@ func (t *Txn) SetReadOnly(readOnly bool) { t.opts.ReadOnly = readOnly }
 func (t *Txn) AddFence(f kv.Fence) { t.fences = append(t.fences, f) }
 
 // StepStatement starts a new statement: at READ COMMITTED it takes a new
-// snapshot.
+// snapshot; at the other levels only as long as nothing has been read, since the
+// snapshot is that of the first statement and not of BEGIN.
 func (t *Txn) StepStatement() {
-	if t.meta.Isolation == kv.ReadCommitted && t.opts.AsOf.IsZero() && t.status == statusOpen && t.used {
+	if t.status == statusOpen && t.opts.AsOf.IsZero() && (t.meta.Isolation == kv.ReadCommitted || !t.used) {
 		t.setReadTS(t.db.cfg.Clock.Now())
 		t.used = false
 	}
@@ -276,6 +291,12 @@ func (t *Txn) newBatch(n int) *kv.Batch {
 // send executes a batch of the transaction, moving the snapshot up and trying
 // again when a read is uncertain.
 func (t *Txn) send(ctx context.Context, b *kv.Batch) error {
+	// Only scans have Rows, and they are alone in their batch.
+	rows := b.Ops[0].Rows
+	var base kv.Rows
+	if rows != nil {
+		base = *rows
+	}
 	for range uncertainRetriesMax {
 		err := t.db.cfg.Sender.Send(ctx, b)
 		u, uncertain := errors.AsType[*kv.UncertaintyError](err)
@@ -286,10 +307,8 @@ func (t *Txn) send(ctx context.Context, b *kv.Batch) error {
 		if err := t.moveUp(ctx, max(u.ValueTS, t.meta.ReadTS.Next()), kv.RetryUncertain, kv.Conflict{Key: u.Key}); err != nil {
 			return err
 		}
-		for i := range b.Ops {
-			if o := &b.Ops[i]; o.Rows != nil {
-				o.Rows.Reset()
-			}
+		if rows != nil {
+			rows.Buf, rows.Count = rows.Buf[:len(base.Buf)], base.Count
 		}
 	}
 	return &kv.RetryError{Reason: kv.RetryUncertain, RetryTS: t.db.cfg.Clock.Now()}
@@ -320,8 +339,9 @@ func (t *Txn) abandon() {
 }
 
 // Restart makes the transaction begin again after cause, which must be
-// Retryable: at a later snapshot with an empty buffer. Unless it was aborted it
-// keeps its id (at the next epoch), its age and its locks.
+// Retryable: at a later snapshot with an empty buffer. Unless it was aborted, or
+// the victim of a deadlock, it keeps its id (at the next epoch) and its locks; its
+// age it keeps in any case, so that it will not lose for ever.
 func (t *Txn) Restart(ctx context.Context, cause error) error {
 	t.db.metrics.Restarts.Add(1)
 	now := t.db.cfg.Clock.Now()
@@ -330,14 +350,22 @@ func (t *Txn) Restart(ctx context.Context, cause error) error {
 	}
 	start := t.meta.StartTS
 	_, deadlock := errors.AsType[*kv.DeadlockError](cause)
-	if t.status == statusOpen && !deadlock && t.spilled.empty() {
-		// The same transaction goes on: its locks keep their place.
+	if t.status == statusOpen && !deadlock {
+		// The same transaction goes on: its locks keep their place, and intents of
+		// the former epoch are void.
 		t.buf.reset()
 		t.reads.reset()
+		for i := range t.locks {
+			// Nothing that was read under them counts any more (I13).
+			t.locks[i].ReadTS = hlc.Max
+		}
 		t.used = false
 		t.savepoints = 0
 		t.meta.Epoch++
-		t.meta.Anchor = nil
+		t.meta.IgnoredSeqs = t.meta.IgnoredSeqs[:0]
+		if t.spilled.empty() {
+			t.meta.Anchor = nil
+		}
 		t.meta.WriteTS = 0
 		t.setReadTS(now)
 		return nil

@@ -3,6 +3,7 @@ package mvcc
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
@@ -193,17 +194,22 @@ func WriteIntent(c *Cursor, w *storage.Batch, req *IntentRequest, d *Stats) (hlc
 		case old.Txn.Epoch == req.Txn.Epoch:
 			next.Txn.WriteTS = max(next.Txn.WriteTS, old.Txn.WriteTS)
 			for _, o := range old.Writes {
-				if o.Seq < req.Seq && !req.Txn.Ignored(o.Seq) {
-					next.Writes = append(next.Writes, o)
+				if o.Seq == req.Seq {
+					return old.Txn.WriteTS, nil // a repetition
 				}
-				if o.Seq > req.Seq {
-					// A late copy of a request that was overtaken.
-					return old.Txn.WriteTS, nil
+				if !req.Txn.Ignored(o.Seq) {
+					next.Writes = append(next.Writes, o)
 				}
 			}
 		}
 	}
-	next.Writes = append(next.Writes, IntentWrite{Seq: req.Seq, Deleted: req.Deleted, Value: req.Value})
+	// Mostly the last one; a write that a savepoint has brought back into the
+	// coordinator's buffer comes behind later, undone ones.
+	at := len(next.Writes)
+	for at > 0 && next.Writes[at-1].Seq > req.Seq {
+		at--
+	}
+	next.Writes = slices.Insert(next.Writes, at, IntentWrite{Seq: req.Seq, Deleted: req.Deleted, Value: req.Value})
 	c.put(w, &next, oldLen, d)
 	return next.Txn.WriteTS, nil
 }
