@@ -288,19 +288,35 @@ func (r *Replica) TransferLease(ctx context.Context, to keys.StoreID) error {
 		r.release(guard)
 		return r.notLeaseholder(l)
 	}
-	if r.p.LockCount() > 0 {
-		p := &pending{}
-		p.proposal.Owner = p
-		c := command{kind: cmdHandover, trigger: r.p.ExportLocks(everything)}
-		// A handover that got lost costs retries (I13), no more.
-		if err := r.run(ctx, p, &c, l.Term, nil, nil); err != nil {
-			r.release(guard)
-			return err
-		}
+	if err := r.handOver(ctx, l.Term); err != nil {
+		r.release(guard)
+		return err
 	}
 	err = r.group.Load().g.TransferLeader(ctx, target.Replica)
 	r.release(guard)
 	return err
+}
+
+// Handover writes the leaseholder's locks into the log, for the holder of the next
+// lease: before a shutdown that lets the lease move by itself. What is locked after
+// it is lost with the lease (I13).
+func (r *Replica) Handover(ctx context.Context) error {
+	r.admin.Lock()
+	defer r.admin.Unlock()
+	l, held := r.lease(r.cfg.Clock.Now())
+	if !held {
+		return r.notLeaseholder(l)
+	}
+	return r.handOver(ctx, l.Term)
+}
+
+func (r *Replica) handOver(ctx context.Context, term raftgroup.Term) error {
+	if r.p.LockCount() == 0 {
+		return nil
+	}
+	p := &pending{}
+	p.proposal.Owner = p
+	return r.run(ctx, p, &command{kind: cmdHandover, trigger: r.p.ExportLocks(everything)}, term, nil, nil)
 }
 
 // SetGCThreshold raises the timestamp at or below which reads are refused; the
