@@ -47,7 +47,7 @@ func (e *evaluation) putIntent(o *kv.Op) error {
 func (e *evaluation) mayOverwrite(o *kv.Op) error {
 	t := e.b.Txn
 	s := e.p.locks.Check(o.Key, t, writeStrength(o))
-	if s.Held && (o.Lock == kv.LockNone || !s.ReadKnown || s.ReadTS <= o.TS) {
+	if s.Held && s.ReadKnown && (o.Lock == kv.LockNone || s.ReadTS <= o.TS) {
 		return nil
 	}
 	n, err := e.c.Newest(o.Key)

@@ -60,7 +60,7 @@ func (e *evaluation) onePhase(end *kv.EndTxn) error {
 			if n, err = e.c.Newest(o.Key); err != nil {
 				return err
 			}
-			if t.Isolation == kv.RepeatableRead && n.TS > t.ReadTS && !s.Held {
+			if t.Isolation == kv.RepeatableRead && n.TS > t.ReadTS && !locks(end, o.Key) {
 				return e.tooOld(o.Key, n.TS)
 			}
 		}
@@ -105,6 +105,17 @@ func (e *evaluation) onePhase(end *kv.EndTxn) error {
 	return nil
 }
 
+// locks reports whether the coordinator relies on a lock on key, which verifyLocks
+// then looks after.
+func locks(end *kv.EndTxn, key keys.Key) bool {
+	for i := range end.Locks {
+		if bytes.Equal(end.Locks[i].Key, key) {
+			return true
+		}
+	}
+	return false
+}
+
 // recordAllowsCommit looks at the transaction's record, if it can have one:
 // whoever makes, changes or forbids a record enters its key into the timestamp
 // cache, at or above the transaction's start.
@@ -143,7 +154,9 @@ func (e *evaluation) verifyLocks(end *kv.EndTxn) error {
 			continue // another range's lock
 		}
 		s := e.p.locks.Check(l.Key, t, l.Strength)
-		if s.Held && (!s.ReadKnown || s.ReadTS <= l.ReadTS) {
+		// A lock whose version is not known may have been taken anew, by the wait of
+		// this very commit, after the one that the coordinator means was lost.
+		if s.Held && s.ReadKnown && s.ReadTS <= l.ReadTS {
 			continue
 		}
 		if !e.st.widened && !e.writes(l.Key) {

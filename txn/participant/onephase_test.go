@@ -102,6 +102,23 @@ func TestRepeatableReadTooOld(t *testing.T) {
 	require.Equal(t, kv.RetryWriteTooOld, retry.Reason)
 }
 
+// A blind write that had to wait for a lock is a blind write still.
+func TestRepeatableReadBlindWriteWaits(t *testing.T) {
+	c := newCluster(t)
+	c.put("a", "1")
+	holder, tx := c.begin(kv.ReadCommitted), c.begin(kv.RepeatableRead)
+	_, _, err := c.lock(bg, holder, "a", kv.LockUpdate)
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- c.commit(bg, tx, reads(), "a", "3") }()
+	waitFor(t, func() bool { return len(c.ranges[0].p.locks.Waits()) == 1 })
+	holder.WriteTS = c.clock.Now()
+	require.NoError(t, c.commit(bg, holder, reads(), "a", "2"))
+	var retry *kv.RetryError
+	require.ErrorAs(t, <-done, &retry)
+	require.Equal(t, kv.RetryWriteTooOld, retry.Reason)
+}
+
 func TestLockQueue(t *testing.T) {
 	c := newCluster(t)
 	c.put("a", "0")
