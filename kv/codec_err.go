@@ -48,6 +48,17 @@ type RemoteError struct{ Message string }
 
 func (e *RemoteError) Error() string { return "remote: " + e.Message }
 
+// AppendError appends the wire form of err to dst: of errors that travel outside
+// of a reply.
+func (c Codec) AppendError(dst []byte, err error) []byte { return c.appendError(dst, err, 0) }
+
+// ReadError is the inverse of AppendError; err says why src could not be decoded.
+func (c Codec) ReadError(src []byte) (result error, err error) {
+	r := wireReader{b: src}
+	result = c.readError(&r, 0)
+	return result, r.done()
+}
+
 func (c Codec) appendError(dst []byte, err error, depth int) []byte {
 	if depth > maxErrorDepth {
 		return appendString(append(dst, errOpaque), err.Error())
