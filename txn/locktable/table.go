@@ -160,7 +160,9 @@ type Status struct {
 }
 
 // Check tells how txn (nil: a non-transactional request) stands to a lock of
-// strength s on key, without taking it. With the key's write latch held, Free is
+// strength s on key, without taking it. LockNone stands for the lock of a write
+// that does not say whether it changes what foreign keys refer to: LockUpdate,
+// unless the transaction has chosen LockNoKeyUpdate when it locked the key. With the key's write latch held, Free is
 // as good as taking the lock for as long as the latch: whoever takes the lock
 // meanwhile waits for the latch before it reads.
 func (t *Table) Check(key keys.Key, txn *kv.TxnMeta, s kv.LockStrength) Status {
@@ -175,10 +177,14 @@ func (t *Table) Check(key keys.Key, txn *kv.TxnMeta, s kv.LockStrength) Status {
 	}
 	var id kv.TxnID
 	upgrade := false
+	enough := s
+	if s == kv.LockNone {
+		s, enough = kv.LockUpdate, kv.LockNoKeyUpdate
+	}
 	if txn != nil {
 		id = txn.ID
 		if own := k.holder(id); own != nil {
-			if own.strength >= s {
+			if own.strength >= enough {
 				return Status{true, true, own.readKnown, own.readTS}
 			}
 			upgrade = true

@@ -46,7 +46,7 @@ func (e *evaluation) putIntent(o *kv.Op) error {
 // what its snapshot does not see.
 func (e *evaluation) mayOverwrite(o *kv.Op) error {
 	t := e.b.Txn
-	s := e.p.locks.Check(o.Key, t, writeStrength(o))
+	s := e.p.locks.Check(o.Key, t, o.Lock)
 	if s.Held && s.ReadKnown && (o.Lock == kv.LockNone || s.ReadTS <= o.TS) {
 		return nil
 	}

@@ -177,7 +177,7 @@ func (p *Participant) Sequence(req *replica.Request) (bool, error) {
 				return false, nil
 			}
 		case kv.OpPut, kv.OpDelete, kv.OpIncrement, kv.OpCompareAndPut:
-			s := p.locks.Check(o.Key, b.Txn, writeStrength(o))
+			s := p.locks.Check(o.Key, b.Txn, o.Lock)
 			if !s.Free {
 				ok, err := p.locks.Acquire(&st.waiter, o.Key, st.identity(req), writeStrength(o), o.Seq, writeWait(b))
 				if err != nil {
