@@ -1,0 +1,318 @@
+package raftgroup
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+
+	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/raftgroup/logstore"
+	"github.com/spanlite/spanlite/raftgroup/storeliveness"
+)
+
+// This file is fortified leadership: how a leader gets followers to promise that
+// they stay away from elections, and what lease follows from it.
+
+// leaseState is what Group.Lease is computed from; immutable once published.
+type leaseState struct {
+	term   Term
+	leader Member
+	held   bool
+	start  hlc.Timestamp
+	// epoch is this store's, at which the followers are fortified.
+	epoch uint64
+	// configs are the voters of the configuration, of both if it is joint. Nil for
+	// a replica that is the only voter.
+	configs [][]supporter
+}
+
+// supporter is one voter; peer is nil for this replica, and for one that is not
+// fortified absent is set.
+type supporter struct {
+	peer   *storeliveness.Peer
+	absent bool
+}
+
+// Lease returns the lease as it stands. A few atomic loads.
+func (g *Group) Lease() Lease {
+	s := g.lease.Load()
+	l := Lease{Term: s.term, Leader: s.leader}
+	if !s.held {
+		return l
+	}
+	l.Held, l.Start, l.Until = true, s.start, s.until()
+	if l.Until == 0 {
+		l.Held = false
+	}
+	return l
+}
+
+// votersMax bounds the voters of one configuration for the computation of a
+// quorum without allocation.
+const votersMax = 15
+
+// until is the greatest timestamp that a quorum of each configuration has
+// promised.
+func (s *leaseState) until() hlc.Timestamp {
+	least := hlc.Max
+	for _, config := range s.configs {
+		var support [votersMax]hlc.Timestamp
+		n := 0
+		for _, v := range config {
+			var t hlc.Timestamp
+			switch {
+			case v.absent:
+			case v.peer == nil:
+				t = hlc.Max
+			default:
+				t = v.peer.Until(s.epoch)
+			}
+			// Insertion keeps the greatest first.
+			i := n
+			for ; i > 0 && support[i-1] < t; i-- {
+				support[i] = support[i-1]
+			}
+			support[i] = t
+			n++
+		}
+		least = min(least, support[n/2])
+	}
+	return least
+}
+
+// publish makes a changed lease visible.
+func (g *Group) publish() {
+	st := g.rn.BasicStatus()
+	next := &leaseState{term: Term(st.Term), leader: g.leader(st.Lead)}
+	if st.RaftState == raft.StateLeader && g.ownTermApplied && g.lettingGo != st.Term && g.failed == nil {
+		next.held = true
+		next.start = hlc.Timestamp(g.leaseStart)
+		next.configs, next.epoch = g.supporters(st.Term)
+	}
+	old := g.lease.Load()
+	if old != nil && old.equal(next) {
+		return
+	}
+	g.lease.Store(next)
+	if old == nil {
+		return
+	}
+	if old.held != next.held || old.term != next.term || old.leader != next.leader {
+		l := g.Lease()
+		l.Held = next.held
+		g.machine.LeaseChanged(l)
+		if f := g.h.cfg.Events.LeaderChanged; f != nil && (old.leader != next.leader || old.term != next.term) {
+			f(g.id, l)
+		}
+	}
+}
+
+func (s *leaseState) equal(o *leaseState) bool {
+	return s.term == o.term && s.leader == o.leader && s.held == o.held && s.start == o.start && s.epoch == o.epoch &&
+		slices.EqualFunc(s.configs, o.configs, slices.Equal[[]supporter])
+}
+
+// supporters returns the voters with their promises at the present epoch.
+func (g *Group) supporters(term uint64) ([][]supporter, uint64) {
+	voters := 0
+	joint := false
+	for _, m := range g.members {
+		if m.isVoter() {
+			voters++
+		}
+		joint = joint || m.Kind > Learner
+	}
+	if voters <= 1 || g.h.liveness == nil {
+		return nil, 0
+	}
+	epoch := g.h.liveness.Epoch()
+	one := func(in func(MemberKind) bool) []supporter {
+		var out []supporter
+		for _, m := range g.members {
+			if !in(m.Kind) {
+				continue
+			}
+			switch {
+			case m.Replica == g.replica:
+				out = append(out, supporter{})
+			case g.fortify.followers[m.Replica] == epoch && g.fortify.term == term:
+				out = append(out, supporter{peer: g.h.liveness.Peer(m.Store)})
+			default:
+				out = append(out, supporter{absent: true})
+			}
+		}
+		return out
+	}
+	configs := [][]supporter{one(func(k MemberKind) bool { return k == Voter || k == VoterIncoming })}
+	if joint {
+		configs = append(configs, one(func(k MemberKind) bool { return k == Voter || k == VoterOutgoing || k == VoterDemoting }))
+	}
+	return configs, epoch
+}
+
+// fortification is a replica's part in fortified leadership. It belongs to the
+// group's turn.
+type fortification struct {
+	// mine is the durable promise of this replica to a leader.
+	mine logstore.Fortification
+	// term and followers belong to the leader: who has promised, at which epoch of
+	// this store.
+	term      uint64
+	followers map[ReplicaID]uint64
+	// takeover counts ticks until a campaign after the leader's store has lost its
+	// support.
+	takeover int
+}
+
+func (f *fortification) restore(rec logstore.Fortification) { f.mine = rec }
+
+func (f *fortification) newTerm(term uint64) {
+	f.term = term
+	f.followers = nil
+}
+
+func (f *fortification) has(r ReplicaID, term uint64) bool {
+	return f.term == term && f.followers[r] != 0
+}
+
+// fortified reports whether this replica has promised to stay away from
+// elections, and its store still stands by that.
+func (g *Group) fortified() bool {
+	f := g.fortify.mine
+	if f.Term == 0 || f.Term != g.rn.BasicStatus().Term || f.Leader == g.replica || g.h.liveness == nil {
+		return false
+	}
+	store := g.leader(uint64(f.Leader)).Store
+	return store != 0 && g.h.liveness.Supports(store, f.Epoch)
+}
+
+// mayCampaign reports whether this replica may stand for election.
+func (g *Group) mayCampaign() bool { return !g.fortified() }
+
+// askForSupport sends the leader's request to every member that has not promised
+// at the present epoch.
+func (g *Group) askForSupport() (complete bool) {
+	if g.h.liveness == nil {
+		return true
+	}
+	epoch := g.h.liveness.Epoch()
+	complete = true
+	for _, m := range g.members {
+		if m.Replica == g.replica || g.fortify.followers[m.Replica] == epoch {
+			continue
+		}
+		complete = complete && !m.isVoter()
+		g.sendFortify(m, fortifyMessage{term: g.term, epoch: epoch})
+	}
+	return complete
+}
+
+// receiveFortify is the follower's side: record the promise durably, then answer.
+func (g *Group) receiveFortify(in *inbound) {
+	m := in.fort
+	st := g.rn.BasicStatus()
+	if m.response {
+		if st.RaftState == raft.StateLeader && m.term == st.Term && m.ok && m.epoch == g.h.liveness.Epoch() {
+			if g.fortify.followers == nil {
+				g.fortify.followers = map[ReplicaID]uint64{}
+			}
+			g.fortify.followers[in.from.Replica] = m.epoch
+		}
+		return
+	}
+	answer := fortifyMessage{term: m.term, epoch: m.epoch, response: true}
+	if m.term == st.Term && st.Lead == uint64(in.from.Replica) && g.h.liveness.Supports(in.from.Store, m.epoch) {
+		rec := logstore.Fortification{Term: m.term, Leader: in.from.Replica, Epoch: m.epoch}
+		if g.fortify.mine != rec {
+			state := g.log.State()
+			state.Fortified = rec
+			if err := g.h.log.Sync(g.log.SetState(state)); err != nil {
+				g.fail(err)
+				return
+			}
+			g.fortify.mine = rec
+		}
+		answer.ok = true
+	}
+	g.sendFortify(in.from, answer)
+}
+
+// supportWithdrawn tells a follower that its leader's store is no longer
+// supported: it campaigns after a short random time.
+func (g *Group) supportWithdrawn() {
+	if g.state == raft.StateLeader || len(g.members) == 0 {
+		return
+	}
+	g.fortify.takeover = 1 + rand.IntN(g.h.cfg.TakeoverTicks)
+	g.h.wake(g)
+}
+
+// tick is one unit of time for a group that is awake.
+func (g *Group) tick() {
+	if g.fortify.takeover > 0 {
+		if g.fortify.takeover--; g.fortify.takeover == 0 && g.state != raft.StateLeader && g.mayCampaign() {
+			_ = g.rn.Campaign()
+		}
+	}
+	switch {
+	case len(g.members) == 0:
+		g.h.sleep(g)
+	case g.state == raft.StateLeader:
+		if g.alone() {
+			g.h.sleep(g)
+			return
+		}
+		settled := g.askForSupport() && g.caughtUp()
+		g.rn.Tick()
+		if !settled {
+			g.idleTicks = 0
+		} else if g.idleTicks++; g.idleTicks > 3*g.h.cfg.HeartbeatTicks {
+			g.h.sleep(g)
+		}
+	case g.fortified():
+		// No election is possible, so no timer runs; the end of support wakes the
+		// group.
+		if g.fortify.takeover == 0 {
+			g.h.sleep(g)
+		}
+	case g.alone() && g.state == raft.StateFollower && g.selfVoter():
+		_ = g.rn.Campaign()
+	default:
+		g.rn.Tick()
+	}
+}
+
+// selfVoter reports whether this replica votes.
+func (g *Group) selfVoter() bool {
+	return slices.ContainsFunc(g.members, func(m Member) bool { return m.Replica == g.replica && m.isVoter() })
+}
+
+// alone reports whether there is no other member.
+func (g *Group) alone() bool { return len(g.members) == 1 }
+
+// caughtUp reports whether every member has the whole log.
+func (g *Group) caughtUp() bool {
+	if len(g.pending) > 0 || len(g.proposed) > 0 {
+		return false
+	}
+	last := g.log.Last()
+	ok := true
+	g.rn.WithProgress(func(id uint64, _ raft.ProgressType, pr trackerProgress) {
+		if id != uint64(g.replica) && pr.Match < last {
+			ok = false
+		}
+	})
+	return ok
+}
+
+// membersChanged follows a change of the configuration.
+func (g *Group) membersChanged() {
+	for _, m := range g.members {
+		if m.Replica != g.replica && g.h.liveness != nil && m.Store != 0 {
+			g.h.liveness.Peer(m.Store)
+		}
+	}
+	g.h.wake(g)
+	g.publish()
+}

@@ -1,0 +1,151 @@
+package raftgroup
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+)
+
+// proposalState is the part of a Proposal that the group uses while it is on its
+// way. It is reused along with the Proposal.
+type proposalState struct {
+	// wake is signalled when the proposal is done or its waiter shall take the
+	// group's turn.
+	wake chan struct{}
+	done atomic.Bool
+	// lead: the turn was handed to the waiter. Guarded by the group's box.
+	lead bool
+	// abandoned: the waiter has left. Guarded by the group's box.
+	abandoned bool
+	err       error
+	// changes make the proposal a membership change.
+	changes []MemberChange
+	// data is what was appended: Data, or the encoded change.
+	data []byte
+}
+
+func (p *Proposal) begin(changes []MemberChange) {
+	if p.wake == nil {
+		p.wake = make(chan struct{}, 1)
+	}
+	select {
+	case <-p.wake:
+	default:
+	}
+	p.done.Store(false)
+	p.lead, p.abandoned, p.err = false, false, nil
+	p.changes, p.data = changes, nil
+	p.Index = 0
+}
+
+// signal wakes the waiter.
+func (p *Proposal) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish ends the proposal. Called once, in the group's turn or at its end.
+func (p *Proposal) finish(index Index, err error) {
+	p.Index, p.err = index, err
+	p.done.Store(true)
+	p.signal()
+}
+
+// pendingProposal is a proposal that stands in the log and waits to be applied.
+type pendingProposal struct {
+	index, term uint64
+	p           *Proposal
+}
+
+// Propose appends p and waits until it is applied here. If nobody is processing
+// the group, the caller does, for himself and for whoever joins in meanwhile.
+//
+// Errors: *NotLeaderError, ErrDropped, ErrTooLarge, ErrStopped, or the context's
+// error: certainly not applied. *AmbiguousError: not known; p must not be reused.
+func (g *Group) Propose(ctx context.Context, p *Proposal) error {
+	return g.submit(ctx, p, nil)
+}
+
+// ChangeMembers changes the configuration and waits until the change is applied
+// here. p carries the command that goes with it in the same entry (it may have
+// empty Data), its Term as with Propose. One change is made in a single step,
+// several through a joint configuration, which the leader leaves by itself; the
+// machine sees Entry.Members at both steps. Errors as with Propose, and
+// *InvalidChangeError, ErrChangePending: nothing was done.
+func (g *Group) ChangeMembers(ctx context.Context, p *Proposal, changes []MemberChange) error {
+	if len(changes) == 0 {
+		return &InvalidChangeError{Group: g.id, Reason: "no changes"}
+	}
+	return g.submit(ctx, p, changes)
+}
+
+func (g *Group) submit(ctx context.Context, p *Proposal, changes []MemberChange) error {
+	if len(p.Data) > g.h.cfg.MaxEntrySize {
+		return ErrTooLarge
+	}
+	p.begin(changes)
+	g.box.Lock()
+	if err := g.box.closed; err != nil {
+		g.box.Unlock()
+		return err
+	}
+	g.box.proposals = append(g.box.proposals, p)
+	if g.box.busy {
+		g.box.Unlock()
+	} else {
+		g.box.busy = true
+		g.box.Unlock()
+		g.takeTurn(p)
+	}
+	return g.await(ctx, p)
+}
+
+// await waits until p is done, taking the turn when it is handed over.
+func (g *Group) await(ctx context.Context, p *Proposal) error {
+	for {
+		if p.done.Load() {
+			return p.err
+		}
+		select {
+		case <-p.wake:
+			if p.done.Load() {
+				return p.err
+			}
+			g.box.Lock()
+			lead := p.lead
+			p.lead = false
+			g.box.Unlock()
+			if lead {
+				g.takeTurn(p)
+			}
+		case <-ctx.Done():
+			return g.leave(ctx, p)
+		}
+	}
+}
+
+// leave gives p up because its waiter's context has ended.
+func (g *Group) leave(ctx context.Context, p *Proposal) error {
+	g.box.Lock()
+	lead := p.lead
+	p.lead = false
+	if i := slices.Index(g.box.proposals, p); i >= 0 {
+		g.box.proposals = slices.Delete(g.box.proposals, i, i+1)
+		g.box.Unlock()
+		if lead {
+			g.takeTurn(nil)
+		}
+		return context.Cause(ctx)
+	}
+	p.abandoned = true
+	g.box.Unlock()
+	if lead {
+		g.takeTurn(nil)
+	}
+	if p.done.Load() {
+		return p.err
+	}
+	return &AmbiguousError{Group: g.id, Cause: context.Cause(ctx)}
+}

@@ -1,0 +1,389 @@
+// Package storeliveness lets stores vouch for each other. Store A asks store B to
+// support A's epoch until a timestamp; B promises, durably, and withdraws only
+// when its own clock has passed the last timestamp it granted. Leases of any
+// number of ranges rest on one such exchange per pair of stores (protocols:
+// section 2).
+//
+// # Rules
+//
+//   - A store's epoch is new after each restart, and after anyone has withdrawn
+//     support for it. It is durable before it is used.
+//   - Support for an epoch that was withdrawn is never given again.
+//   - A restart keeps promises: the supported epochs are durable, and their
+//     expirations, which are not, are taken to be as late as they can be.
+//   - A store that hears but is not heard gets no support: a heartbeat carries the
+//     time of the last heartbeat received from the other side, and one that is
+//     too old is not answered with a grant. So one-way partitions end leaderships.
+//
+// Source: the idea of "fortified" leaders on store-level support is CockroachDB's
+// (technical note on store liveness); the epochs go back to its node liveness.
+package storeliveness
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/keys"
+)
+
+// Config configures a Manager.
+type Config struct {
+	Store keys.StoreID
+	Clock *hlc.Clock
+	// Duration is how long one promise lasts.
+	Duration time.Duration
+	// Send sends a message to a store; it may get lost.
+	Send func(to keys.StoreID, m *Message)
+	// Persist makes the manager's state durable before it returns.
+	Persist func(state []byte) error
+	// Withdrawn is called, without locks, after support for a store's epoch has
+	// durably ended.
+	Withdrawn func(store keys.StoreID, epoch uint64)
+	// Lost and Gained are called when another store's support for this one runs
+	// out or comes (back). May be nil.
+	Lost, Gained func(store keys.StoreID)
+	// Payload returns bytes that ride along; OnPayload gets them. May be nil.
+	Payload   func(to keys.StoreID) []byte
+	OnPayload func(from keys.StoreID, payload []byte)
+	// Fatal is called if Persist fails.
+	Fatal func(error)
+}
+
+// Peer is what is known of one other store. The fields are read without locks
+// on the path of every request.
+type Peer struct {
+	epoch atomic.Uint64 // of this store, for which the peer gave support
+	until atomic.Uint64
+}
+
+// Until returns how far the peer has promised to support this store at epoch;
+// zero if it has not.
+func (p *Peer) Until(epoch uint64) hlc.Timestamp {
+	if p.epoch.Load() != epoch {
+		return 0
+	}
+	u := p.until.Load()
+	if p.epoch.Load() != epoch {
+		return 0
+	}
+	return hlc.Timestamp(u)
+}
+
+// promise is support for another store.
+type promise struct {
+	epoch     uint64
+	withdrawn bool
+	until     hlc.Timestamp
+}
+
+// Manager owns all support given and received by one store. Safe for concurrent
+// use.
+type Manager struct {
+	cfg   Config
+	epoch atomic.Uint64
+
+	mu struct {
+		sync.Mutex
+		peers map[keys.StoreID]*peerState
+		// persisting serialises writes of the state.
+	}
+	persist sync.Mutex
+}
+
+type peerState struct {
+	Peer
+	given promise
+	// lastHeard is the peer's stamp in its last heartbeat; lastEcho is our own
+	// stamp that came back; first is when we began to speak to it.
+	lastHeard, lastEcho, first hlc.Timestamp
+	supported                  bool // as last reported by Gained and Lost
+	watched                    bool
+}
+
+// New returns a Manager that continues from state, which Persist wrote before
+// (nil for a new store), at a new epoch.
+func New(cfg Config, state []byte) (*Manager, error) {
+	m := &Manager{cfg: cfg}
+	m.mu.peers = map[keys.StoreID]*peerState{}
+	if state != nil {
+		if err := m.decode(state); err != nil {
+			return nil, err
+		}
+		// What had been granted before the restart was at most this far.
+		until := cfg.Clock.Now().Add(cfg.Duration)
+		for _, p := range m.mu.peers {
+			if p.given.epoch != 0 && !p.given.withdrawn {
+				p.given.until = until
+			}
+		}
+	}
+	m.epoch.Add(1)
+	return m, m.save()
+}
+
+// Epoch returns this store's epoch.
+func (m *Manager) Epoch() uint64 { return m.epoch.Load() }
+
+// Peer returns the record of another store, and begins to speak to it.
+func (m *Manager) Peer(store keys.StoreID) *Peer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.peer(store)
+	p.watched = true
+	return &p.Peer
+}
+
+func (m *Manager) peer(store keys.StoreID) *peerState {
+	p := m.mu.peers[store]
+	if p == nil {
+		p = &peerState{first: m.cfg.Clock.Peek()}
+		m.mu.peers[store] = p
+	}
+	return p
+}
+
+// SupportFrom returns the epoch and time up to which a store supports this one.
+func (m *Manager) SupportFrom(store keys.StoreID) (epoch uint64, until hlc.Timestamp) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.mu.peers[store]
+	if p == nil {
+		return 0, 0
+	}
+	e := p.Peer.epoch.Load()
+	return e, p.Peer.Until(e)
+}
+
+// Alive reports whether a store supports this one now.
+func (m *Manager) Alive(store keys.StoreID) bool {
+	if store == m.cfg.Store {
+		return true
+	}
+	e, until := m.SupportFrom(store)
+	return e == m.Epoch() && until > m.cfg.Clock.Peek()
+}
+
+// Supports reports whether this store supports another at epoch: the promise
+// stands until it has been withdrawn, even if its time is over.
+func (m *Manager) Supports(store keys.StoreID, epoch uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.mu.peers[store]
+	return p != nil && p.given.epoch == epoch && !p.given.withdrawn
+}
+
+// Tick sends heartbeats and withdraws support that has expired.
+func (m *Manager) Tick() {
+	type beat struct {
+		to keys.StoreID
+		m  Message
+	}
+	now := m.cfg.Clock.Now()
+	epoch := m.Epoch()
+	var beats []beat
+	var ended []keys.StoreID
+	var lost []keys.StoreID
+	m.mu.Lock()
+	for id, p := range m.mu.peers {
+		if p.watched {
+			beats = append(beats, beat{id, Message{Kind: Heartbeat, Epoch: epoch, Until: now.Add(m.cfg.Duration), Stamp: now, Echo: p.lastHeard}})
+		}
+		if p.given.epoch != 0 && !p.given.withdrawn && now > p.given.until {
+			ended = append(ended, id)
+		}
+		if p.supported && p.Peer.Until(epoch) <= now {
+			p.supported = false
+			lost = append(lost, id)
+		}
+	}
+	m.mu.Unlock()
+	for i := range beats {
+		if m.cfg.Payload != nil {
+			beats[i].m.Payload = m.cfg.Payload(beats[i].to)
+		}
+		m.cfg.Send(beats[i].to, &beats[i].m)
+	}
+	if len(ended) > 0 {
+		m.withdraw(ended, now)
+	}
+	if m.cfg.Lost != nil {
+		for _, id := range lost {
+			m.cfg.Lost(id)
+		}
+	}
+}
+
+// withdraw durably ends expired promises.
+func (m *Manager) withdraw(stores []keys.StoreID, now hlc.Timestamp) {
+	ended := map[keys.StoreID]uint64{}
+	m.mu.Lock()
+	for _, id := range stores {
+		p := m.mu.peers[id]
+		// A heartbeat may have come in between.
+		if !p.given.withdrawn && now > p.given.until {
+			p.given.withdrawn = true
+			ended[id] = p.given.epoch
+		}
+	}
+	m.mu.Unlock()
+	if len(ended) == 0 || m.save() != nil {
+		return
+	}
+	for id, epoch := range ended {
+		if m.cfg.Withdrawn != nil {
+			m.cfg.Withdrawn(id, epoch)
+		}
+	}
+}
+
+// Receive handles a message of another store.
+func (m *Manager) Receive(from keys.StoreID, msg *Message) {
+	if m.cfg.OnPayload != nil && len(msg.Payload) > 0 {
+		m.cfg.OnPayload(from, msg.Payload)
+	}
+	switch msg.Kind {
+	case Heartbeat:
+		m.heartbeat(from, msg)
+	case Grant:
+		m.granted(from, msg)
+	}
+}
+
+// heartbeat answers a request for support.
+func (m *Manager) heartbeat(from keys.StoreID, msg *Message) {
+	now := m.cfg.Clock.Now()
+	reply := Message{Kind: Grant, Epoch: msg.Epoch}
+	var endedEpoch uint64
+	m.mu.Lock()
+	p := m.peer(from)
+	p.watched = true
+	p.lastHeard = msg.Stamp
+	p.lastEcho = max(p.lastEcho, msg.Echo)
+	mutual := max(p.lastEcho, p.first).Add(2*m.cfg.Duration) > now
+	durable := true
+	switch {
+	case msg.Epoch < p.given.epoch:
+		reply.Epoch = p.given.epoch
+	case msg.Epoch == p.given.epoch && p.given.withdrawn:
+		reply.Epoch = p.given.epoch + 1
+	case !mutual:
+		// It does not hear us: let the promise run out.
+	default:
+		if msg.Epoch > p.given.epoch {
+			if !p.given.withdrawn {
+				endedEpoch = p.given.epoch
+			}
+			p.given = promise{epoch: msg.Epoch}
+			durable = false
+		}
+		p.given.until = max(p.given.until, msg.Until)
+		reply.Until = msg.Until
+	}
+	m.mu.Unlock()
+	if !durable {
+		if m.save() != nil {
+			return
+		}
+		if endedEpoch != 0 && m.cfg.Withdrawn != nil {
+			m.cfg.Withdrawn(from, endedEpoch)
+		}
+	}
+	m.cfg.Send(from, &reply)
+}
+
+// granted takes note of support received.
+func (m *Manager) granted(from keys.StoreID, msg *Message) {
+	epoch := m.Epoch()
+	if msg.Until == 0 {
+		if msg.Epoch > epoch {
+			m.raise(epoch, msg.Epoch)
+		}
+		return
+	}
+	if msg.Epoch != epoch {
+		return
+	}
+	gained := false
+	m.mu.Lock()
+	p := m.peer(from)
+	if p.Peer.epoch.Load() != epoch {
+		p.Peer.until.Store(0)
+		p.Peer.epoch.Store(epoch)
+	}
+	if uint64(msg.Until) > p.Peer.until.Load() {
+		p.Peer.until.Store(uint64(msg.Until))
+	}
+	if !p.supported {
+		p.supported, gained = true, true
+	}
+	m.mu.Unlock()
+	if gained && m.cfg.Gained != nil {
+		m.cfg.Gained(from)
+	}
+}
+
+// raise moves to a later epoch, durably, because someone has withdrawn support
+// for the present one.
+func (m *Manager) raise(from, to uint64) {
+	if m.epoch.CompareAndSwap(from, to) {
+		_ = m.save()
+	}
+}
+
+// The persisted state: version(1), own epoch(8), count(4), and per store
+// store(4) epoch(8) withdrawn(1); little-endian.
+const stateVersion = 1
+
+func (m *Manager) save() error {
+	m.persist.Lock()
+	defer m.persist.Unlock()
+	m.mu.Lock()
+	b := []byte{stateVersion}
+	b = binary.LittleEndian.AppendUint64(b, m.epoch.Load())
+	n := len(b)
+	b = append(b, 0, 0, 0, 0)
+	count := uint32(0)
+	for id, p := range m.mu.peers {
+		if p.given.epoch == 0 {
+			continue
+		}
+		count++
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+		b = binary.LittleEndian.AppendUint64(b, p.given.epoch)
+		withdrawn := byte(0)
+		if p.given.withdrawn {
+			withdrawn = 1
+		}
+		b = append(b, withdrawn)
+	}
+	binary.LittleEndian.PutUint32(b[n:], count)
+	m.mu.Unlock()
+	err := m.cfg.Persist(b)
+	if err != nil && m.cfg.Fatal != nil {
+		m.cfg.Fatal(fmt.Errorf("storeliveness: %w", err))
+	}
+	return err
+}
+
+func (m *Manager) decode(b []byte) error {
+	if len(b) < 13 || b[0] != stateVersion {
+		return fmt.Errorf("storeliveness: state of unknown form")
+	}
+	m.epoch.Store(binary.LittleEndian.Uint64(b[1:]))
+	count := int(binary.LittleEndian.Uint32(b[9:]))
+	b = b[13:]
+	if len(b) != 13*count {
+		return fmt.Errorf("storeliveness: state of %d stores has %d bytes", count, len(b))
+	}
+	for range count {
+		p := m.peer(keys.StoreID(binary.LittleEndian.Uint32(b)))
+		p.given = promise{epoch: binary.LittleEndian.Uint64(b[4:]), withdrawn: b[12] != 0}
+		p.watched = true
+		b = b[13:]
+	}
+	return nil
+}
