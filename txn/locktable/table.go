@@ -56,7 +56,7 @@ type holder struct {
 	intent bool
 	// seq[s-1] is the sequence at which strength s was taken, 0 if never;
 	// a rollback to a savepoint gives back what was taken after it.
-	seq    [kv.LockUpdate]uint32
+	seq [kv.LockUpdate]uint32
 	// readTS is the timestamp of the newest version as of the lock, if readKnown.
 	readTS    hlc.Timestamp
 	readKnown bool

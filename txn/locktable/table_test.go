@@ -319,8 +319,9 @@ func TestLocalDeadlock(t *testing.T) {
 		errs := make([]chan error, 4)
 		wait := func(n int, tab *Table, k string) {
 			w := mustQueue(t, tab, n, k, kv.LockUpdate)
-			errs[n] = make(chan error, 1)
-			go func() { errs[n] <- w.Wait(t.Context(), WaitOptions{}) }()
+			done := make(chan error, 1)
+			errs[n] = done
+			go func() { done <- w.Wait(t.Context(), WaitOptions{}) }()
 			synctest.Wait()
 		}
 		wait(3, a, "x") // 3 -> 1
@@ -359,11 +360,9 @@ func TestUpgradeDeadlock(t *testing.T) {
 // transaction's waits.
 type network struct {
 	graphs map[keys.NodeID]*Graph
-	probes int
 }
 
 func (n *network) Probe(ctx context.Context, target *kv.TxnMeta, p *Probe) error {
-	n.probes++
 	for _, g := range n.graphs {
 		g.HandleProbe(ctx, target.ID, p)
 	}
@@ -390,8 +389,9 @@ func TestDistributedDeadlock(t *testing.T) {
 		for i := 1; i <= 3; i++ {
 			on := keys.NodeID(i%3 + 1)
 			w := mustQueue(t, tabs[on], i, "k", kv.LockUpdate)
-			errs[i] = make(chan error, 1)
-			go func() { errs[i] <- w.Wait(t.Context(), WaitOptions{}) }()
+			done := make(chan error, 1)
+			errs[i] = done
+			go func() { done <- w.Wait(t.Context(), WaitOptions{}) }()
 		}
 		var dead *kv.DeadlockError
 		require.ErrorAs(t, <-errs[3], &dead)
