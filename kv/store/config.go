@@ -38,6 +38,8 @@ type Config struct {
 	// fills in Store, Clock, DurableApplied, FlushState, OnUnknownGroup,
 	// OnReplicaGone and the liveness payload.
 	Raft raftgroup.Config
+	// NewHost makes the Raft host; nil: a raftgroup.Host.
+	NewHost func(raftgroup.Config) (Host, error)
 	// NewParticipant makes a replica's transaction protocol
 	// (txn/participant.Factory). Required.
 	NewParticipant func(*replica.Replica) replica.Participant
@@ -114,6 +116,9 @@ func (c Config) withDefaults() Config {
 	def(&c.CatchUpTimeout, 10*time.Minute)
 	if c.GCTTL == nil {
 		c.GCTTL = func(*kv.RangeDescriptor) time.Duration { return 4 * time.Hour }
+	}
+	if c.NewHost == nil {
+		c.NewHost = newHost
 	}
 	c.Placement = c.Placement.WithDefaults()
 	return c

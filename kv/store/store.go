@@ -21,7 +21,7 @@ import (
 type Store struct {
 	cfg     Config
 	id      storage.Identity
-	host    *raftgroup.Host
+	host    Host
 	table   table
 	locks   rangeLocks
 	metrics Metrics
@@ -95,7 +95,7 @@ func Open(cfg Config) (*Store, error) {
 			failed(g, id, err)
 		}
 	}
-	if s.host, err = raftgroup.NewHost(rc); err != nil {
+	if s.host, err = cfg.NewHost(rc); err != nil {
 		return nil, err
 	}
 	var summaries []replica.Summary
@@ -169,7 +169,7 @@ func (s *Store) openLocked(id keys.RangeID, replicaID keys.ReplicaID, seed func(
 		s.forget(id, h)
 		return nil, fmt.Errorf("open replica %d of %s: %w", replicaID, id, err)
 	}
-	h.g.Store(g)
+	h.g.Store(&groupBox{g})
 	r.Attach(g)
 	if f := s.cfg.Events.ReplicaOpened; f != nil {
 		f(id, replicaID, r.Initialized())
@@ -264,7 +264,7 @@ func (s *Store) Identity() storage.Identity { return s.id }
 func (s *Store) Metrics() *Metrics { return &s.metrics }
 
 // Host returns the store's Raft host, for its figures.
-func (s *Store) Host() *raftgroup.Host { return s.host }
+func (s *Store) Host() Host { return s.host }
 
 // Replica returns the replica of a range; nil if there is none here.
 func (s *Store) Replica(id keys.RangeID) *replica.Replica {

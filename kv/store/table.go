@@ -13,7 +13,7 @@ import (
 // about it.
 type handle struct {
 	r *replica.Replica
-	g atomic.Pointer[raftgroup.Group]
+	g atomic.Pointer[groupBox]
 
 	// leased is whether LeaseChanged has told of a held lease.
 	leased atomic.Bool
