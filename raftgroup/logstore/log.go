@@ -71,7 +71,9 @@ type Log struct {
 		cached []*chunk // all in memory, oldest first
 		cacheN int64
 	}
-	writes []write // scratch of the one who syncs
+	// writes and out are scratch of the one who syncs.
+	writes []write
+	out    []byte
 	// reclaim serialises Reclaim.
 	reclaim sync.Mutex
 }
@@ -310,7 +312,9 @@ func (l *Log) writeOut(writes []write) error {
 				}
 			}
 		}
-		if _, err := seg.file.Write(w.b); err != nil {
+		// vfs.File.Write may change what it is given, and w.b is the entry cache.
+		l.out = append(l.out[:0], w.b...)
+		if _, err := seg.file.Write(l.out); err != nil {
 			return err
 		}
 	}
