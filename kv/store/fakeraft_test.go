@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (h *fakeHost) Start() error {
 func (h *fakeHost) Close() error {
 	close(h.closed)
 	h.mu.Lock()
-	groups := h.groups
+	groups := maps.Clone(h.groups)
 	h.mu.Unlock()
 	for _, g := range groups {
 		g.Stop()
