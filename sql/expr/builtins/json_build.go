@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/types"
 )
 
@@ -194,9 +193,4 @@ func arrayToJSONB(ec *ctx, a *types.Array) (types.JSONValue, error) {
 		return types.JSONFromArray(elems), nil
 	}
 	return level(0)
-}
-
-// errJSONKey is raised for a key that cannot be one.
-func errJSONKey(format string, a ...any) error {
-	return errf(sqlstate.InvalidParameterValue, format, a...)
 }
