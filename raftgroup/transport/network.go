@@ -107,9 +107,9 @@ type Local struct {
 	once    sync.Once
 	wg      sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	queues map[queueKey]*queue
+	mu              sync.Mutex
+	started, closed bool
+	queues          map[queueKey]*queue
 }
 
 var _ Transport = (*Local)(nil)
@@ -130,7 +130,10 @@ const localQueueBytes = 64 << 20
 
 // Start implements Transport.
 func (l *Local) Start(h Handler) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.handler = h
+	l.started = true
 	return nil
 }
 
@@ -219,7 +222,7 @@ func (l *Local) deliver(frame []byte) {
 func (l *Local) enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || !l.started {
 		return false
 	}
 	l.wg.Add(1)
