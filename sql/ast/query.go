@@ -43,7 +43,7 @@ type SelectCore struct {
 }
 
 // Target is an item of a select list or of RETURNING. As is empty if no name
-// was given; see OutputName.
+// was given: the binder then takes one from the expression.
 type Target struct {
 	Pos
 	Expr Expr // may be *Star or *FieldStar

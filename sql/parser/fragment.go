@@ -39,14 +39,14 @@ func (p *parser) exprFragment(write func()) ast.Expr {
 }
 
 // simpleExpr takes the short way for an operand that cannot be more than a
-// constant or parameter: what follows ends the expression for certain.
+// constant, a parameter or a keyword: what follows ends the expression for certain.
 func (p *parser) simpleExpr() ast.Expr {
 	t := p.peek()
 	switch t.kind {
 	case tInteger, tFloat, tString, tParam:
 	case tIdent:
 		switch t.kw {
-		case kwNull, kwTrue, kwFalse, kwDefault:
+		case kwNull, kwTrue, kwFalse, kwDefault, kwCurrentTimestamp, kwCurrentDate, kwLocaltimestamp:
 		default:
 			return nil
 		}
@@ -58,11 +58,8 @@ func (p *parser) simpleExpr() ast.Expr {
 	default:
 		return nil
 	}
-	if t.kind == tParam && len(t.text) > 4 {
-		return nil // rwPrimary checks the range
-	}
-	if t.kind == tParam && t.text == "0" {
-		return nil
+	if t.kind == tParam {
+		p.checkParam(t)
 	}
 	p.i++
 	return p.leaf(p.i - 1)

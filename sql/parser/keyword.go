@@ -970,7 +970,7 @@ var keywordSlots = func() (t [keywordSlotCount]keyword) {
 
 const (
 	keywordSlotCount = 2048
-	keywordLenMax    = len("current_transaction_id")
+	keywordLenMax    = len("current_timestamp")
 )
 
 func keywordHash(s string) uint32 {

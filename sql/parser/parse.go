@@ -340,9 +340,13 @@ func (p *parser) unsupported(pos ast.Pos, format string, args ...any) {
 func (p *parser) deeper() {
 	p.depth++
 	if p.depth > depthMax {
-		p.bail(sqlstate.New(sqlstate.StatementTooComplex, "stack depth limit exceeded").
-			WithDetail("The statement nests deeper than %d levels.", depthMax).At(int(p.peek().pos)))
+		p.tooDeep()
 	}
+}
+
+func (p *parser) tooDeep() {
+	p.bail(sqlstate.New(sqlstate.StatementTooComplex, "stack depth limit exceeded").
+		WithDetail("The statement nests deeper than %d levels.", depthMax).At(int(p.peek().pos)))
 }
 
 // matchBrackets sets match for (), [] and CASE ... END. An opener without a

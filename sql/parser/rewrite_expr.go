@@ -467,9 +467,7 @@ func (p *parser) rwPrimary() (indirection bool) {
 		p.emitCarrier(carrier{kind: cLeaf, tok: int32(at), node: &ast.Cast{
 			Pos: ast.Pos(t.pos), Type: typ, Literal: true, X: &ast.String{Pos: ast.Pos(t.pos), Value: t.text}}})
 	case tParam:
-		if n, err := strconv.Atoi(t.text); err != nil || n < 1 || n > paramMax {
-			p.errorAt(ast.Pos(t.pos), sqlstate.UndefinedParameter, "there is no parameter $%s", t.text)
-		}
+		p.checkParam(t)
 		p.emitToken(at)
 		p.i++
 		return true
@@ -483,6 +481,12 @@ func (p *parser) rwPrimary() (indirection bool) {
 		p.fail()
 	}
 	return false
+}
+
+func (p *parser) checkParam(t *token) {
+	if n, err := strconv.Atoi(t.text); err != nil || n < 1 || n > paramMax {
+		p.errorAt(ast.Pos(t.pos), sqlstate.UndefinedParameter, "there is no parameter $%s", t.text)
+	}
 }
 
 // rwParen writes a subquery, a row or an expression in parentheses. It returns

@@ -41,6 +41,9 @@ func (p *parser) isQuery(i int) bool {
 		if t.kind != '(' {
 			return false
 		}
+		if depth > depthMax {
+			p.tooDeep()
+		}
 		next := &p.toks[i+1]
 		switch next.kw {
 		case kwSelect, kwWith, kwTable:

@@ -224,11 +224,21 @@ func (s *scanner) word(start int) token {
 	}
 	s.pos = i
 	text := s.src[start:i]
-	if upper {
-		text = foldASCII(text)
-	}
 	t := s.make(tIdent, start, text)
-	if t.kw = lookupKeyword(text); t.kw == noKeyword {
+	if upper {
+		// Keywords, which are often written in capitals, cost no allocation.
+		var buf [keywordLenMax]byte
+		if len(text) <= len(buf) {
+			t.kw = lookupKeyword(string(appendFolded(buf[:0], text)))
+		}
+		if t.kw == noKeyword {
+			t.text = cutName(foldASCII(text))
+			return t
+		}
+	} else {
+		t.kw = lookupKeyword(text)
+	}
+	if t.kw == noKeyword {
 		t.text = cutName(text)
 	} else {
 		t.text = keywords[t.kw].word
@@ -236,14 +246,19 @@ func (s *scanner) word(start int) token {
 	return t
 }
 
-func foldASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
+func appendFolded(b []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
 		if c-'A' < 26 {
-			b[i] = c + 'a' - 'A'
+			c += 'a' - 'A'
 		}
+		b = append(b, c)
 	}
-	return string(b)
+	return b
+}
+
+func foldASCII(s string) string {
+	return string(appendFolded(make([]byte, 0, len(s)), s))
 }
 
 // cutName cuts a name to nameLenMax bytes at a character's end.
@@ -252,7 +267,7 @@ func cutName(s string) string {
 		return s
 	}
 	n := nameLenMax
-	for n > 0 && !utf8.RuneStart(s[n]) {
+	for n > nameLenMax-utf8.UTFMax && !utf8.RuneStart(s[n]) {
 		n--
 	}
 	return s[:n]
