@@ -30,7 +30,7 @@ type Sequencer interface {
 	// at is out of the way.
 	Wait(ctx context.Context, req *Request) error
 	// Finish is called exactly once for every request that was sequenced, after
-	// its effects are applied (err nil) or given up, and after its latches are
+	// its effects are applied (err nil) or given up, and before its latches are
 	// dropped: locks of ended transactions fall here.
 	Finish(req *Request, err error)
 }

@@ -124,7 +124,7 @@ func (req *Request) declare(write bool) {
 		o := &ops[i]
 		l := latch.Latch{Span: keys.Span{Start: o.Key, End: o.EndKey}}
 		switch o.Kind {
-		case kv.OpGet, kv.OpScan, kv.OpRefresh, kv.OpQueryIntent:
+		case kv.OpGet, kv.OpScan, kv.OpRefresh, kv.OpQueryIntent, kv.OpUnlock:
 		case kv.OpPut, kv.OpDelete, kv.OpIncrement, kv.OpCompareAndPut, kv.OpDeleteRange, kv.OpResolveIntent:
 			l.Write = true
 		case kv.OpEndTxn, kv.OpHeartbeatTxn:

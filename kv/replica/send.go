@@ -40,7 +40,12 @@ func (r *Replica) Send(ctx context.Context, b *kv.Batch) error {
 	defer req.free()
 	err := r.execute(ctx, req, write)
 	if req.sequenced {
+		// Before the latches: who holds a latch on everything (splits, transfers)
+		// must not find locks of transactions that have ended.
 		r.p.Finish(req, err)
+	}
+	if !req.keep {
+		r.unlatch(req)
 	}
 	if req.Now != 0 {
 		b.Now = req.Now
@@ -48,8 +53,8 @@ func (r *Replica) Send(ctx context.Context, b *kv.Batch) error {
 	return err
 }
 
-// execute runs the request under latches, again after each wait. It returns with
-// the latches dropped, unless the outcome is ambiguous.
+// execute runs the request under latches, again after each wait. It may return
+// with the latches held.
 func (r *Replica) execute(ctx context.Context, req *Request, write bool) error {
 	b := req.Batch
 	// serve is the timestamp that the lease has to cover: for plain reads of a
@@ -139,7 +144,6 @@ func (r *Replica) execute(ctx context.Context, req *Request, write bool) error {
 // complete ends an evaluated request.
 func (r *Replica) complete(ctx context.Context, req *Request) error {
 	if req.writes == nil || req.writes.Empty() {
-		r.unlatch(req)
 		// Only after the read: the threshold rises before versions go, so if it is
 		// still below, nothing was missing.
 		if req.ReadTS <= r.GCThreshold() && req.ReadTS != 0 && readsAtTS(req.Batch) {
@@ -147,11 +151,7 @@ func (r *Replica) complete(ctx context.Context, req *Request) error {
 		}
 		return nil
 	}
-	err := r.propose(ctx, req)
-	if !req.keep {
-		r.unlatch(req)
-	}
-	return err
+	return r.propose(ctx, req)
 }
 
 func (req *Request) resetWrites() {
