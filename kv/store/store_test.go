@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/spanlite/spanlite/kv/placement"
 	"github.com/spanlite/spanlite/kv/storage"
 	"github.com/spanlite/spanlite/raftgroup"
+	"github.com/spanlite/spanlite/raftgroup/transport"
 	"github.com/spanlite/spanlite/txn/locktable"
 	"github.com/spanlite/spanlite/txn/participant"
 )
@@ -39,12 +41,21 @@ type node struct {
 	store  *Store
 	sender *dist.Sender
 	up     bool
+	// serving is what other goroutines than the test's use; nil while down.
+	serving atomic.Pointer[serving]
+}
+
+type serving struct {
+	store  *Store
+	sender *dist.Sender
 }
 
 type cluster struct {
-	t      *testing.T
-	net    *fakeNet
-	nodes  []*node
+	t     *testing.T
+	net   *fakeNet
+	nodes []*node
+	// real is set if the stores run over raftgroup instead of the fake.
+	real   *transport.Network
 	mutate func(*Config)
 
 	mu     sync.Mutex
@@ -52,7 +63,16 @@ type cluster struct {
 }
 
 func newCluster(t *testing.T, n int, mutate ...func(*Config)) *cluster {
-	c := &cluster{t: t, net: newFakeNet(), mutate: func(cfg *Config) {
+	return newClusterOver(t, nil, n, mutate...)
+}
+
+// newRealCluster runs over raftgroup and its in-memory network.
+func newRealCluster(t *testing.T, n int, mutate ...func(*Config)) *cluster {
+	return newClusterOver(t, transport.NewNetwork(1), n, mutate...)
+}
+
+func newClusterOver(t *testing.T, net *transport.Network, n int, mutate ...func(*Config)) *cluster {
+	c := &cluster{t: t, net: newFakeNet(), real: net, mutate: func(cfg *Config) {
 		for _, m := range mutate {
 			m(cfg)
 		}
@@ -87,7 +107,9 @@ func (c *cluster) event(format string, args ...any) {
 // add bootstraps the first node and lets the others join.
 func (c *cluster) add() *node {
 	n := &node{c: c, fs: vfs.NewCrashableMem()}
+	c.mu.Lock()
 	c.nodes = append(c.nodes, n)
+	c.mu.Unlock()
 	n.clock = hlc.NewClock(hlc.WallSource, 0)
 	n.openEngine()
 	if len(c.nodes) == 1 {
@@ -104,6 +126,12 @@ func (c *cluster) add() *node {
 	}
 	n.start()
 	return n
+}
+
+func (c *cluster) members() []*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.nodes)
 }
 
 func (c *cluster) live() []*node {
@@ -125,7 +153,12 @@ func (n *node) openEngine() {
 // lateSender breaks the circle between a store and its sender.
 type lateSender struct{ n *node }
 
-func (l lateSender) Send(ctx context.Context, b *kv.Batch) error { return l.n.sender.Send(ctx, b) }
+func (l lateSender) Send(ctx context.Context, b *kv.Batch) error {
+	if s := l.n.serving.Load(); s != nil {
+		return s.sender.Send(ctx, b)
+	}
+	return errDown
+}
 
 func (n *node) start() {
 	t := n.c.t
@@ -133,8 +166,8 @@ func (n *node) start() {
 	var err error
 	n.reg, err = liveness.NewRegistry(liveness.Config{Self: n.id.Node, Clock: n.clock, Engine: n.eng,
 		HeardWithin: 200 * time.Millisecond, Changed: func() {
-			if s := n.store; s != nil {
-				s.ClusterChanged()
+			if s := n.serving.Load(); s != nil {
+				s.store.ClusterChanged()
 			}
 		}})
 	require.NoError(t, err)
@@ -162,6 +195,13 @@ func (n *node) start() {
 			LeaseAcquired: func(r keys.RangeID, l raftgroup.Lease) { n.c.event("%s %s lease of term %d", id, r, l.Term) },
 		},
 	}
+	if net := n.c.real; net != nil {
+		cfg.NewHost = nil
+		cfg.Raft.Transport = net.Join(n.id.Store, n.clock)
+		cfg.Raft.TickInterval = 5 * time.Millisecond
+		cfg.Raft.SupportDuration = 300 * time.Millisecond
+		cfg.Raft.SegmentSize = 1 << 20
+	}
 	n.c.mutate(&cfg)
 	s, err := Open(cfg)
 	require.NoError(t, err)
@@ -171,6 +211,7 @@ func (n *node) start() {
 		MaxBackoff: 20 * time.Millisecond,
 	})
 	n.up = true
+	n.serving.Store(&serving{s, n.sender})
 	require.NoError(t, s.Start(Cluster{Sender: n.sender, Learn: n.sender.Learn, Peers: wire{n}}))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -183,6 +224,7 @@ func (n *node) start() {
 
 func (n *node) stop() {
 	n.up = false
+	n.serving.Store(nil)
 	require.NoError(n.c.t, n.store.Close())
 	require.NoError(n.c.t, n.eng.Close())
 }
@@ -205,17 +247,18 @@ type wire struct{ from *node }
 
 var errDown = errors.New("node is down")
 
-func (w wire) node(id keys.NodeID) *node {
-	for _, n := range w.from.c.nodes {
-		if n.id.Node == id && n.up {
-			return n
+// node returns a node that is up, with what it serves.
+func (w wire) node(id keys.NodeID) (*node, *serving) {
+	for _, n := range w.from.c.members() {
+		if s := n.serving.Load(); s != nil && s.store.Identity().Node == id {
+			return n, s
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (w wire) Send(ctx context.Context, id keys.NodeID, b *kv.Batch) error {
-	n := w.node(id)
+	n, srv := w.node(id)
 	if n == nil {
 		return &dist.SendError{Node: id, Cause: errDown}
 	}
@@ -225,7 +268,7 @@ func (w wire) Send(ctx context.Context, id keys.NodeID, b *kv.Batch) error {
 		return err
 	}
 	n.clock.Update(b.Now)
-	err := n.store.Send(ctx, &remote)
+	err := srv.store.Send(ctx, &remote)
 	remote.Now = n.clock.Peek()
 	result, err := c.DecodeReply(c.AppendReply(nil, &remote, err), b)
 	if err != nil {
@@ -235,15 +278,15 @@ func (w wire) Send(ctx context.Context, id keys.NodeID, b *kv.Batch) error {
 }
 
 func (w wire) FirstRange(_ context.Context, id keys.NodeID) (*kv.RangeDescriptor, error) {
-	if n := w.node(id); n != nil {
-		return n.store.FirstRange(), nil
+	if _, s := w.node(id); s != nil {
+		return s.store.FirstRange(), nil
 	}
 	return nil, errDown
 }
 
 func (w wire) Admin(ctx context.Context, id keys.NodeID, req *AdminRequest) (*AdminReply, error) {
-	if n := w.node(id); n != nil {
-		return n.store.Admin(ctx, req)
+	if _, s := w.node(id); s != nil {
+		return s.store.Admin(ctx, req)
 	}
 	return nil, &dist.SendError{Node: id, Cause: errDown}
 }
@@ -567,7 +610,7 @@ func TestMerge(t *testing.T) {
 		require.Equal(t, fmt.Sprint(i), v)
 	}
 	for _, n := range c.nodes {
-		require.Nil(t, n.store.Replica(right.RangeID))
+		c.eventually("the right side is gone", func() bool { return n.store.Replica(right.RangeID) == nil })
 	}
 	// Crash of a follower right after.
 	var f *node
