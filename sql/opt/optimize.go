@@ -5,7 +5,6 @@ import (
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/plan"
 	"github.com/spanlite/spanlite/sql/stats"
-	"github.com/spanlite/spanlite/sql/types"
 )
 
 // Config is what optimising a statement depends on.
@@ -25,25 +24,6 @@ type Methods struct {
 	HashJoin, MergeJoin, NestLoop, IndexScan, HashAgg, Sort bool
 }
 
-// Plan is a physical plan: immutable, for any number of executions at once.
-type Plan struct {
-	Kind plan.StatementKind
-	Root plan.PhysNode
-	// CTEs are the WITH queries that are run on their own; those that modify data are run to their end
-	// even if nobody reads them.
-	CTEs   []*plan.PCTE
-	Result []plan.ResultColumn
-	Params []*types.T
-	// Relations are what the plan depends on; the session pins their versions.
-	Relations []catalog.Relation
-	// Tables are those of Relations that are tables.
-	Tables   []*catalog.Table
-	ReadOnly bool
-	AsOf     expr.Expr
-	// Nodes is the number of nodes (PhysBase.ID is below it), Subqueries of subqueries in expressions.
-	Nodes, Subqueries int
-}
-
 // optimizer is the state of planning one statement.
 type optimizer struct {
 	cfg  *Config
@@ -58,9 +38,9 @@ type optimizer struct {
 }
 
 // Optimize plans a bound statement.
-func Optimize(cfg *Config, l *plan.Logical) (p *Plan, err error) {
+func Optimize(cfg *Config, l *plan.Logical) (p *plan.Physical, err error) {
 	o := &optimizer{cfg: cfg, md: l.Meta, ctes: make(map[*plan.CTE]*plan.PCTE), cteRows: make(map[*plan.CTE]float64)}
-	p = &Plan{Kind: l.Kind, Result: l.Result, Params: l.Params, Relations: l.Relations, ReadOnly: l.ReadOnly, AsOf: l.AsOf}
+	p = &plan.Physical{Kind: l.Kind, Result: l.Result, Params: l.Params, Relations: l.Relations, ReadOnly: l.ReadOnly, AsOf: l.AsOf}
 	for _, r := range l.Relations {
 		if t, ok := r.(*catalog.Table); ok {
 			p.Tables = append(p.Tables, t)
@@ -86,7 +66,7 @@ func Optimize(cfg *Config, l *plan.Logical) (p *Plan, err error) {
 }
 
 // number gives the nodes their ids.
-func (o *optimizer) number(p *Plan) {
+func (o *optimizer) number(p *plan.Physical) {
 	var visit func(n plan.PhysNode)
 	visit = func(n plan.PhysNode) {
 		n.Phys().ID = o.nodes

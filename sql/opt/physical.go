@@ -794,6 +794,9 @@ func (o *optimizer) planWindow(n *plan.Window, req *request) *phys {
 		for i, e := range f.Offset {
 			if e != nil {
 				pf.Offset[i] = o.lower(e, layout{})
+				if f.Frame.Mode == 0 && node.RangeArith == nil && len(order) == 1 {
+					node.RangeArith = o.rangeArith(o.md.Columns[order[0].ID].T, e.Type())
+				}
 			}
 		}
 		node.Funcs = append(node.Funcs, pf)
@@ -802,6 +805,24 @@ func (o *optimizer) planWindow(n *plan.Window, req *request) *phys {
 	b := in.base()
 	node.PhysBase = o.baseOf(cols, b.Rows, b.Startup, b.Total+b.Rows*costScanRow*float64(len(n.Funcs)))
 	return &phys{node: node, order: in.order}
+}
+
+// rangeArith builds key - offset and key + offset; nil if there are no such operators.
+func (o *optimizer) rangeArith(key, offset *types.T) []expr.Expr {
+	var out []expr.Expr
+	for _, op := range []string{"-", "+"} {
+		x, err := o.cfg.Registry.Operator(o.cfg.Eval.Settings, op, &expr.ColumnRef{Ordinal: 0, T: key}, &expr.ColumnRef{Ordinal: 1, T: offset})
+		if err != nil {
+			return nil
+		}
+		if !x.Type().Same(key) {
+			if x, err = expr.NewCast(o.cfg.Eval.Settings, x, key); err != nil {
+				return nil
+			}
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 func (o *optimizer) lowerAgg(ac *plan.AggCall, lay layout) *plan.PAgg {

@@ -6,6 +6,25 @@ import (
 	"github.com/spanlite/spanlite/sql/types"
 )
 
+// Physical is a physical plan: immutable, for any number of executions at once.
+type Physical struct {
+	Kind StatementKind
+	Root PhysNode
+	// CTEs are the WITH queries that are run on their own; those that modify data are run to their end
+	// even if nobody reads them.
+	CTEs   []*PCTE
+	Result []ResultColumn
+	Params []*types.T
+	// Relations are what the plan depends on, Tables those of them that are tables: the session pins
+	// their versions.
+	Relations []catalog.Relation
+	Tables    []*catalog.Table
+	ReadOnly  bool
+	AsOf      expr.Expr
+	// Nodes is the number of nodes (PhysBase.ID is below it), Subqueries of subqueries in expressions.
+	Nodes, Subqueries int
+}
+
 // PhysNode is an operator of a physical plan. All expressions refer to columns of the
 // operator's input row by position. Nodes are immutable once the optimiser has
 // returned the plan.
@@ -311,6 +330,9 @@ type PWindow struct {
 	Partition []int
 	OrderBy   []POrder
 	Funcs     []PWindowFunc
+	// RangeArith are key - offset and key + offset over the row (key, offset), for RANGE frames over keys
+	// that are neither integers nor floats.
+	RangeArith []expr.Expr
 }
 
 // PWindowFunc is one window function.
