@@ -22,8 +22,10 @@ import (
 // exclusive runs fn with the lease and, if quiet, with a latch on everything, so
 // that no request is under way. fn builds a command, or returns nil for none.
 func (r *Replica) exclusive(ctx context.Context, expect uint64, quiet bool, fn func(d *kv.RangeDescriptor, now hlc.Timestamp) (*command, error)) (*pending, error) {
-	r.admin.Lock()
-	defer r.admin.Unlock()
+	if err := r.lockAdmin(ctx); err != nil {
+		return nil, err
+	}
+	defer r.unlockAdmin()
 	for {
 		now := r.cfg.Clock.Now()
 		if f := r.refuse.Load(); f != nil && !(r.Frozen() && isFrozenError(f.err)) {
@@ -66,6 +68,17 @@ func (r *Replica) exclusive(ctx context.Context, expect uint64, quiet bool, fn f
 		return p, err
 	}
 }
+
+func (r *Replica) lockAdmin(ctx context.Context) error {
+	select {
+	case r.admin <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *Replica) unlockAdmin() { <-r.admin }
 
 func (r *Replica) release(g *latch.Guard) {
 	if g != nil {
@@ -276,8 +289,10 @@ func (r *Replica) TransferLease(ctx context.Context, to keys.StoreID) error {
 	if target.Replica == r.cfg.ReplicaID {
 		return nil
 	}
-	r.admin.Lock()
-	defer r.admin.Unlock()
+	if err := r.lockAdmin(ctx); err != nil {
+		return err
+	}
+	defer r.unlockAdmin()
 	// No request may take or drop a lock between the copy and the transfer.
 	guard, err := r.latch(ctx, []latch.Latch{{Span: everything, Write: true}})
 	if err != nil {
@@ -301,8 +316,10 @@ func (r *Replica) TransferLease(ctx context.Context, to keys.StoreID) error {
 // lease: before a shutdown that lets the lease move by itself. What is locked after
 // it is lost with the lease (I13).
 func (r *Replica) Handover(ctx context.Context) error {
-	r.admin.Lock()
-	defer r.admin.Unlock()
+	if err := r.lockAdmin(ctx); err != nil {
+		return err
+	}
+	defer r.unlockAdmin()
 	l, held := r.lease(r.cfg.Clock.Now())
 	if !held {
 		return r.notLeaseholder(l)

@@ -64,6 +64,17 @@ func (r *Replica) awaitLease(ctx context.Context, ts hlc.Timestamp) error {
 	}
 }
 
+// CheckLease returns nil if the replica may serve requests now, after a bounded
+// wait if it is about to; else the error for the sender. For those who wait long
+// for something else than the lease.
+func (r *Replica) CheckLease(ctx context.Context) error {
+	now := r.cfg.Clock.Now()
+	if _, ok := r.lease(now); ok {
+		return nil
+	}
+	return r.awaitLease(ctx, now)
+}
+
 var errNoQuorum = errors.New("the lease is not supported by a quorum")
 
 // notLeaseholder returns the error that leads the sender to the leaseholder.

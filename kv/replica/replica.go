@@ -45,8 +45,8 @@ type Replica struct {
 	lostCount atomic.Int32
 	nextID    atomic.Uint64
 
-	// admin is held by one administrative operation at a time.
-	admin sync.Mutex
+	// admin has room for one: the administrative operation under way.
+	admin chan struct{}
 
 	mu struct {
 		sync.Mutex
@@ -86,7 +86,7 @@ func New(cfg Config) (*Replica, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Replica{cfg: cfg.withDefaults()}
+	r := &Replica{cfg: cfg.withDefaults(), admin: make(chan struct{}, 1)}
 	r.tsc.Store(tscache.New(hlc.Max)) // until the first lease
 	r.mu.leaseChanged = make(chan struct{})
 	// Ids of an earlier process must not recur within a term.

@@ -50,7 +50,23 @@ func (r *Replica) Send(ctx context.Context, b *kv.Batch) error {
 	if req.Now != 0 {
 		b.Now = req.Now
 	}
+	if err == nil {
+		r.load.keysRead.Add(keysRead(b))
+	}
 	return err
+}
+
+// keysRead counts what reads have returned.
+func keysRead(b *kv.Batch) (n uint64) {
+	for i := range b.Ops {
+		switch o := &b.Ops[i]; o.Kind {
+		case kv.OpGet:
+			n++
+		case kv.OpScan:
+			n += uint64(o.Rows.Count)
+		}
+	}
+	return n
 }
 
 // execute runs the request under latches, again after each wait. It may return

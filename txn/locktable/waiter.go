@@ -118,7 +118,7 @@ func (w *Waiter) Wait(ctx context.Context, opt WaitOptions) error {
 			return w.err
 		case <-ctx.Done():
 			w.timer.Stop()
-			return w.abandon(ctx.Err())
+			return w.abandon(context.Cause(ctx))
 		case <-w.timer.C:
 		}
 		waited := time.Since(start)

@@ -13,15 +13,23 @@ import (
 // push looks after the transaction that b says is in req's way, and removes it if
 // it is over. No latches are held.
 func (p *Participant) push(ctx context.Context, req *replica.Request, st *request, b locktable.Blocker) error {
-	if len(b.Txn.Anchor) == 0 {
-		// No write of it has left its buffer. If its gateway is gone the lock falls;
-		// should it come back, its commit will find out (I13).
-		if f := p.cfg.CoordinatorAlive; f != nil {
-			if alive, known := f(&b.Txn); known && !alive {
+	// A wait must not outlast the lease: without a quorum nobody can commit.
+	if err := p.r.CheckLease(ctx); err != nil {
+		return err
+	}
+	if !b.Intent {
+		alive, known := p.alive(&b.Txn)
+		switch {
+		case alive && known:
+			return nil
+		case len(b.Txn.Anchor) == 0:
+			// No write of it has left its buffer. If its gateway is gone the lock
+			// falls; should it come back, its commit will find out (I13).
+			if known {
 				p.locks.ReleaseTxn(b.Txn.ID)
 			}
+			return nil
 		}
-		return nil
 	}
 	if p.cfg.Sender == nil {
 		return nil
@@ -57,6 +65,17 @@ func (p *Participant) push(ctx context.Context, req *replica.Request, st *reques
 		}
 	}
 	return nil
+}
+
+// alive asks whether the coordinator of a transaction without record lives.
+func (p *Participant) alive(t *kv.TxnMeta) (alive, known bool) {
+	if p.cfg.Graph.Waiting(t.ID) {
+		return true, true // it has a request right here
+	}
+	if f := p.cfg.CoordinatorAlive; f != nil {
+		return f(t)
+	}
+	return false, false
 }
 
 // pusher returns the transaction in whose name to push. It is a copy: the reply

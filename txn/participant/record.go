@@ -216,12 +216,10 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		}
 		// Its coordinator lived when it sent what the pusher has met.
 		rec = &kv.TxnRecord{Txn: *t, Status: kv.TxnPending, LastHeartbeat: max(t.StartTS, min(t.WriteTS, e.req.Now))}
-		if e.p.cfg.CoordinatorAlive != nil {
-			if alive, known := e.p.cfg.CoordinatorAlive(t); known {
-				rec.LastHeartbeat = 0
-				if alive {
-					rec.LastHeartbeat = e.req.Now
-				}
+		if alive, known := e.p.alive(t); known {
+			rec.LastHeartbeat = 0
+			if alive {
+				rec.LastHeartbeat = e.req.Now
 			}
 		}
 	}
