@@ -299,7 +299,16 @@ func (o *optimizer) lateralJoin(kind plan.JoinKind, l *phys, right plan.Node, rr
 	node.Out = pos
 	rows := joinRows(kind, l.rows(), r.rows(), o.conjunction(on))
 	node.PhysBase = o.baseOf(cols, rows, l.base().Startup, l.cost()+l.rows()*(r.cost()+costSeek))
-	return &phys{node: node, order: l.order}
+	return &phys{node: node, order: keptOrder(kind, l)}
+}
+
+// keptOrder is the order of a join's rows: the left side's, unless rows without a partner come after
+// the others of their batch.
+func keptOrder(kind plan.JoinKind, l *phys) []plan.SortKey {
+	if kind == plan.LeftJoin || kind == plan.FullJoin {
+		return nil
+	}
+	return l.order
 }
 
 // outColumns picks the columns of a join that are needed, as positions in the left row followed by the right.
@@ -407,11 +416,7 @@ func (o *optimizer) bestJoin(kind plan.JoinKind, l, r *phys, rl *leaf, on []expr
 			cost += 1e10
 		}
 		node.PhysBase = o.baseOf(cols, rows, startup, cost)
-		ph := &phys{node: node, order: l.order}
-		if kind == plan.FullJoin {
-			ph.order = nil
-		}
-		consider(ph)
+		consider(&phys{node: node, order: keptOrder(kind, l)})
 	}
 	if rl != nil && rl.scan != nil && !nullAware && kind != plan.FullJoin {
 		consider(o.lookupJoin(kind, l, rl, on, need, rows))
@@ -428,11 +433,7 @@ func (o *optimizer) bestJoin(kind plan.JoinKind, l, r *phys, rl *leaf, on []expr
 			node.On = []expr.Expr{&expr.IsTruth{Arg: o.lower(expr.Conjunction(on), both), Want: expr.IsFalse, Not: true}}
 		}
 		node.PhysBase = o.baseOf(cols, rows, l.base().Startup+r.cost(), cost)
-		ph := &phys{node: node, order: l.order}
-		if kind == plan.FullJoin {
-			ph.order = nil
-		}
-		consider(ph)
+		consider(&phys{node: node, order: keptOrder(kind, l)})
 	}
 	return best
 }
@@ -525,7 +526,7 @@ func (o *optimizer) lookupJoin(kind plan.JoinKind, l *phys, rl *leaf, on []expr.
 		}
 		node.PhysBase = o.baseOf(cols, rows, l.base().Startup, cost)
 		if best == nil || cost < best.cost() {
-			best = &phys{node: node, order: l.order}
+			best = &phys{node: node, order: keptOrder(kind, l)}
 		}
 	}
 	return best
