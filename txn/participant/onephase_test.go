@@ -2,6 +2,7 @@ package participant
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,4 +250,61 @@ func TestDeadlock(t *testing.T) {
 	var dead *kv.DeadlockError
 	require.ErrorAs(t, <-victim, &dead)
 	require.Len(t, dead.Path, 2)
+}
+
+// A wait for a lock ends when the lease is not supported any more: nobody can
+// commit, so the lock would never fall.
+func TestLockWaitEndsWithQuorum(t *testing.T) {
+	c := newCluster(t)
+	l := c.ranges[0].group.Lease()
+	l.Until = c.clock.Now().Add(time.Second)
+	c.ranges[0].group.setLease(l)
+	_, _, err := c.lock(bg, c.begin(kv.Serializable), "a", kv.LockUpdate)
+	require.NoError(t, err)
+	waiter := c.begin(kv.Serializable)
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := c.lock(bg, waiter, "a", kv.LockUpdate)
+		done <- err
+	}()
+	waitFor(t, func() bool { return len(c.ranges[0].p.locks.Waits()) == 1 })
+	c.advance(2 * time.Second)
+	var unavailable *kv.UnavailableError
+	require.ErrorAs(t, <-done, &unavailable)
+	require.Empty(t, c.ranges[0].p.locks.Waits())
+}
+
+// The locks of a transaction whose gateway is gone fall, those of one that lives
+// do not, however long it is silent.
+func TestLocksOfDeadGateway(t *testing.T) {
+	c := newCluster(t)
+	p := c.ranges[0].p
+	var dead atomic.Bool
+	p.cfg.CoordinatorAlive = func(tx *kv.TxnMeta) (bool, bool) { return !dead.Load(), true }
+	holder := c.begin(kv.Serializable)
+	v, l, err := c.lock(bg, holder, "a", kv.LockUpdate)
+	require.NoError(t, err)
+	require.Equal(t, "", v)
+	c.advance(time.Minute)
+	busy := c.begin(kv.Serializable)
+	got := make(chan error, 1)
+	go func() {
+		_, l2, err := c.lock(bg, busy, "a", kv.LockUpdate)
+		if err == nil {
+			end := reads(point("a"))
+			end.Locks = []kv.LockedKey{l2}
+			err = c.commit(bg, busy, end, "a", "new")
+		}
+		got <- err
+	}()
+	waitFor(t, func() bool { return len(p.locks.Waits()) == 1 })
+	time.AfterFunc(30*time.Millisecond, func() { dead.Store(true) })
+	require.NoError(t, <-got)
+	require.True(t, dead.Load(), "not before its gateway was gone")
+	// It comes back: it was aborted first (I13).
+	end := reads(point("a"))
+	end.Locks = []kv.LockedKey{l}
+	var aborted *kv.TxnAbortedError
+	require.ErrorAs(t, c.commit(bg, holder, end, "a", "lost update"), &aborted)
+	require.Equal(t, "new", c.mustGet("a"))
 }
