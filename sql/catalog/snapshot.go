@@ -299,3 +299,6 @@ func namesOf(d Descriptor) (names []nameItem, parts []ID) {
 func newTableRuntime() *tableRuntime {
 	return &tableRuntime{drained: make(chan struct{}, 1)}
 }
+
+// Changed reports whether s holds other descriptors than old.
+func (s *Snapshot) Changed(old *Snapshot) bool { return s.byID != old.byID }

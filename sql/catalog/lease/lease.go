@@ -1,0 +1,364 @@
+// Package lease keeps a node's image of the catalog fresh, and tells schema
+// changes when every node has taken one up. It implements catalog.Source.
+//
+// # Model
+//
+// A transaction that changes the catalog commits rows of the system tables like
+// any other. Afterwards its node publishes the changes to its own image
+// (Publish) and bumps one counter. Every node reads that counter about once a
+// second and, when it has moved, reads what changed (Refresh). A name that a node
+// does not know is looked up in the key space before an error is raised
+// (catalog.Collection), so new objects are seen at once everywhere.
+//
+// # The two-version rule
+//
+// Each node of a cluster holds a lease: a row that says up to which timestamp its
+// image is complete and until when it may be used. AwaitAdopted waits until all
+// leases that have not expired say that the node has taken up a change, which is
+// what lies between two steps of a schema change (Rae et al., "Online,
+// Asynchronous Schema Change in F1", VLDB 2013): at most two adjacent versions of
+// a descriptor are in use at any time. A node whose lease has run out must renew
+// it before it plans another statement (Check). A node that is alone has no lease
+// and waits for nobody but its own transactions (catalog.Table.AwaitDrained).
+//
+// # Concurrency
+//
+// Source is safe for concurrent use. Snapshot and Generation are atomic loads.
+package lease
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/sqlstate"
+)
+
+// Config configures a Source.
+type Config struct {
+	DB catalog.DB
+	// Node is this node's id.
+	Node keys.NodeID
+	// Alone reports whether this node is the whole cluster.
+	Alone   func() bool
+	Virtual catalog.VirtualSchemas
+	// PollInterval is how often other nodes' changes are looked for. Default 1 s.
+	PollInterval time.Duration
+	// Duration is how long a lease lasts. Default 10 s.
+	Duration time.Duration
+	Logger   *slog.Logger
+}
+
+// Source is a node's view of the committed catalog.
+type Source struct {
+	cfg        Config
+	snapshot   atomic.Pointer[catalog.Snapshot]
+	generation atomic.Uint64
+	// expires is until when the image may be used (hlc.Timestamp); hlc.Max for a
+	// node that is alone.
+	expires atomic.Uint64
+
+	// mu serialises changes of the image.
+	mu      sync.Mutex
+	counter int64
+	fullAt  time.Time
+	// usable is closed and replaced whenever a fence may have fallen.
+	usable chan struct{}
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+var _ catalog.Source = (*Source)(nil)
+
+// counterKey is bumped by every committed change of the catalog.
+var counterKey = keys.System("catalog/generation")
+
+// fullInterval is how often the catalog is read again even if the counter stands
+// still: a node may have died between its commit and the bump.
+const fullInterval = 30 * time.Second
+
+// Open bootstraps the catalog if need be, reads it, and starts to keep it fresh.
+func Open(ctx context.Context, cfg Config) (*Source, error) {
+	if cfg.PollInterval == 0 {
+		cfg.PollInterval = time.Second
+	}
+	if cfg.Duration == 0 {
+		cfg.Duration = 10 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{cfg: cfg, usable: make(chan struct{})}
+	if err := cfg.DB.Run(ctx, catalog.Bootstrap); err != nil {
+		return nil, fmt.Errorf("bootstrap of the catalog: %w", err)
+	}
+	err := cfg.DB.Run(ctx, func(ctx context.Context, t catalog.Txn) error {
+		snap, err := catalog.LoadSnapshot(ctx, t)
+		if err == nil {
+			s.snapshot.Store(snap)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the catalog: %w", err)
+	}
+	s.generation.Store(1)
+	if err := s.renew(ctx); err != nil {
+		return nil, err
+	}
+	ctx, s.cancel = context.WithCancel(context.Background())
+	s.wg.Add(1)
+	go s.poll(ctx)
+	return s, nil
+}
+
+// Close stops the background work and waits for it.
+func (s *Source) Close() {
+	s.cancel()
+	s.wg.Wait()
+}
+
+// Snapshot implements catalog.Source.
+func (s *Source) Snapshot() *catalog.Snapshot { return s.snapshot.Load() }
+
+// Generation implements catalog.Source.
+func (s *Source) Generation() uint64 { return s.generation.Load() }
+
+// Virtual implements catalog.Source.
+func (s *Source) Virtual() catalog.VirtualSchemas { return s.cfg.Virtual }
+
+// Refresh implements catalog.Source.
+func (s *Source) Refresh(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refreshLocked(ctx)
+}
+
+func (s *Source) refreshLocked(ctx context.Context) error {
+	var next *catalog.Snapshot
+	var gone []*catalog.Table
+	err := s.cfg.DB.Run(ctx, func(ctx context.Context, t catalog.Txn) (err error) {
+		next, gone, err = catalog.UpdateSnapshot(ctx, t, s.snapshot.Load())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("refresh the catalog: %w", err)
+	}
+	s.fullAt = time.Now()
+	s.adopt(next, gone)
+	return nil
+}
+
+// adopt makes an image current. The generation moves only if something changed.
+func (s *Source) adopt(next *catalog.Snapshot, gone []*catalog.Table) {
+	old := s.snapshot.Load()
+	s.snapshot.Store(next)
+	for _, t := range gone {
+		t.Supersede()
+	}
+	if next.Changed(old) {
+		s.generation.Add(1)
+	}
+	close(s.usable)
+	s.usable = make(chan struct{})
+}
+
+// Publish takes up the changes of a transaction that has committed on this node,
+// and tells the others. The error concerns the others only: they will find out by
+// themselves later.
+func (s *Source) Publish(ctx context.Context, changes []catalog.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	next, gone, err := catalog.ApplyChanges(s.snapshot.Load(), changes)
+	if err == nil {
+		s.adopt(next, gone)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return s.Refresh(ctx)
+	}
+	n, err := s.cfg.DB.Increment(ctx, counterKey, 1)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if n == s.counter+1 {
+		s.counter = n
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// AwaitUsable implements catalog.Source.
+func (s *Source) AwaitUsable(ctx context.Context, t *catalog.Table) error {
+	for {
+		s.mu.Lock()
+		usable := s.usable
+		s.mu.Unlock()
+		if t.Current() || t.Superseded() {
+			return nil
+		}
+		select {
+		case <-usable:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// FenceFell wakes those who wait in AwaitUsable; a schema change that has lifted
+// its fence calls it.
+func (s *Source) FenceFell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.usable)
+	s.usable = make(chan struct{})
+}
+
+// Check returns an error if the node's lease has run out: its image may be older
+// than the two versions that are allowed.
+func (s *Source) Check(now hlc.Timestamp) error {
+	if uint64(now) < s.expires.Load() {
+		return nil
+	}
+	return sqlstate.New(sqlstate.CannotConnectNow, "the node has lost touch with the catalog").
+		WithHint("It resumes when it can reach the system range again.")
+}
+
+// poll keeps the image fresh and the lease alive.
+func (s *Source) poll(ctx context.Context) {
+	defer s.wg.Done()
+	ticker := time.NewTicker(s.cfg.PollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := s.step(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Warn("catalog lease", "error", err)
+		}
+	}
+}
+
+// step is one round of poll.
+func (s *Source) step(ctx context.Context) error {
+	if s.cfg.Alone() {
+		s.expires.Store(uint64(hlc.Max))
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Duration/2)
+	defer cancel()
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpGet, Key: counterKey}}}
+	if err := s.cfg.DB.Send(ctx, &b); err != nil {
+		return err
+	}
+	counter := decodeCounter(b.Ops[0].Value)
+	s.mu.Lock()
+	var err error
+	if counter != s.counter || time.Since(s.fullAt) > fullInterval {
+		if err = s.refreshLocked(ctx); err == nil {
+			s.counter = counter
+		}
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.renew(ctx)
+}
+
+// decodeCounter reads the decimal text that kv.OpIncrement keeps.
+func decodeCounter(b []byte) int64 {
+	var n int64
+	for _, c := range b {
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// renew writes the node's lease: up to when its image is complete, and until when
+// it may be used.
+//
+//	value: as of(8) expires(8), big-endian
+func (s *Source) renew(ctx context.Context) error {
+	if s.cfg.Alone() {
+		s.expires.Store(uint64(hlc.Max))
+		return nil
+	}
+	asOf := s.snapshot.Load().AsOf
+	expires := s.cfg.DB.Now().Add(s.cfg.Duration)
+	value := binary.BigEndian.AppendUint64(nil, uint64(asOf))
+	value = binary.BigEndian.AppendUint64(value, uint64(expires))
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpPut, Key: leaseKey(s.cfg.Node), Value: value}}}
+	if err := s.cfg.DB.Send(ctx, &b); err != nil {
+		return fmt.Errorf("renew the catalog lease: %w", err)
+	}
+	s.expires.Store(uint64(expires))
+	return nil
+}
+
+func leaseKey(n keys.NodeID) keys.Key { return catalog.SystemKey(catalog.SysLeases, uint64(n)) }
+
+// AwaitAdopted waits until every node whose lease has not expired has an image
+// that is complete up to ts. This node's own image must be.
+func (s *Source) AwaitAdopted(ctx context.Context, ts hlc.Timestamp) error {
+	if s.cfg.Alone() {
+		return nil
+	}
+	ticker := time.NewTicker(s.cfg.PollInterval / 4)
+	defer ticker.Stop()
+	for {
+		behind, err := s.behind(ctx, ts)
+		if err != nil {
+			return err
+		}
+		if !behind {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// behind reports whether some other node's lease is valid and older than ts.
+func (s *Source) behind(ctx context.Context, ts hlc.Timestamp) (bool, error) {
+	span := catalog.SystemSpan(catalog.SysLeases)
+	var rows kv.Rows
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpScan, Key: span.Start, EndKey: span.End, Rows: &rows}}}
+	if err := s.cfg.DB.Send(ctx, &b); err != nil {
+		return false, err
+	}
+	now := s.cfg.DB.Now()
+	own := leaseKey(s.cfg.Node)
+	for pos := 0; ; {
+		key, value, _, next, ok := rows.Next(pos)
+		if !ok {
+			return false, nil
+		}
+		pos = next
+		if string(key) == string(own) || len(value) != 16 {
+			continue
+		}
+		asOf := hlc.Timestamp(binary.BigEndian.Uint64(value))
+		expires := hlc.Timestamp(binary.BigEndian.Uint64(value[8:]))
+		if asOf < ts && expires > now {
+			return true, nil
+		}
+	}
+}
