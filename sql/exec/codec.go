@@ -1,160 +1,183 @@
 package exec
 
 import (
-	"encoding/binary"
-
-	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/plan"
+	"github.com/spanlite/spanlite/sql/rowenc"
 	"github.com/spanlite/spanlite/sql/types"
 )
 
-type tableCodec struct{ t *catalog.Table }
+// tableCodec is a table's row codec as the executor uses it.
+type tableCodec struct{ *rowenc.Codec }
 
-func codecOf(t *catalog.Table) *tableCodec { return &tableCodec{t} }
+func codecOf(t *catalog.Table) *tableCodec { return &tableCodec{rowenc.Of(t)} }
 
+// appendKey appends the i-th key column of an index. Types without a key encoding cannot
+// be columns of an index, so there is no error to handle.
 func (c *tableCodec) appendKey(dst []byte, x *catalog.Index, i int, d types.Datum) []byte {
-	ic := x.Columns[i]
-	if d.IsNull() {
-		if ic.NullsFirst {
-			return append(dst, 0)
-		}
-		return append(dst, 0xfe)
+	out, err := c.AppendKeyColumn(dst, x, i, d)
+	if err != nil {
+		panic("exec: index " + x.Name + " on a type without a key encoding")
 	}
-	dst = append(dst, 0x10)
-	at := len(dst)
-	switch d.Family() {
-	case types.FamInt, types.FamBool:
-		dst = binary.BigEndian.AppendUint64(dst, uint64(d.Int())^1<<63)
-	case types.FamFloat, types.FamString, types.FamBpchar:
-		for _, b := range d.Bytes() {
-			dst = append(dst, b)
-			if b == 0 {
-				dst = append(dst, 0xff)
-			}
-		}
-		dst = append(dst, 0, 1)
-	default:
-		dst = types.AppendBinary(dst, c.t.Column(ic.Num).Type, d)
-	}
-	if ic.Desc {
-		for j := at; j < len(dst); j++ {
-			dst[j] = ^dst[j]
-		}
-	}
-	return dst
+	return out
 }
 
 func (c *tableCodec) appendRowKey(dst []byte, row types.Row) ([]byte, error) {
-	x := &c.t.Primary
-	dst = keys.IndexPrefix(dst, uint32(c.t.ID), x.ID)
-	for i, ic := range x.Columns {
-		dst = c.appendKey(dst, x, i, row[c.t.MustOrdinal(ic.Num)])
-	}
-	return dst, nil
+	return c.AppendRowKey(dst, row)
 }
 
 func (c *tableCodec) appendRow(dst []byte, row types.Row) ([]byte, error) {
-	for i, d := range row {
-		if d.IsNull() {
-			dst = binary.AppendUvarint(dst, 0)
-			continue
-		}
-		b := types.AppendBinary(nil, c.t.Columns[i].Type, d)
-		dst = binary.AppendUvarint(dst, uint64(len(b)+1))
-		dst = append(dst, b...)
-	}
-	return dst, nil
+	return c.AppendRow(dst, row), nil
 }
 
 func (c *tableCodec) decodeRow(row types.Row, key, value []byte) error {
-	for i := range row {
-		row[i] = types.Null
-		n, k := binary.Uvarint(value)
-		value = value[k:]
-		if n == 0 {
-			continue
-		}
-		d, err := types.ParseBinary(c.t.Columns[i].Type, append([]byte(nil), value[:n-1]...), types.DefaultSettings())
-		if err != nil {
-			return err
-		}
-		row[i] = d
-		value = value[n-1:]
-	}
-	return nil
+	return c.DecodeRow(row, key, value)
 }
 
 func (c *tableCodec) rowKeyOfEntry(dst []byte, x *catalog.Index, key, value []byte) ([]byte, error) {
-	n := binary.BigEndian.Uint32(value)
-	return append(dst, value[4:4+n]...), nil
+	return c.RowKeyOfEntry(dst, x, key, value)
 }
 
 func (c *tableCodec) entry(x *catalog.Index, vals []types.Datum, row types.Row) (key, value []byte, exclusive bool, err error) {
-	key = keys.IndexPrefix(nil, uint32(c.t.ID), x.ID)
-	exclusive = x.Unique
-	for i, d := range vals {
-		key = c.appendKey(key, x, i, d)
-		if d.IsNull() {
-			exclusive = false
-		}
-	}
-	rk, _ := c.appendRowKey(nil, row)
-	if !exclusive {
-		key = append(key, rk...)
-	}
-	value = binary.BigEndian.AppendUint32(nil, uint32(len(rk)))
-	value = append(value, rk...)
-	value, _ = c.appendRow(value, row)
-	return key, value, exclusive, nil
+	return c.Entry(nil, nil, x, vals, row)
 }
 
+// decoder turns up to a batch of packed rows into columns. It first decodes what the conditions
+// need, evaluates them, and decodes the rest only for the rows that are left.
 type decoder struct {
-	t            *catalog.Table
-	x            *catalog.Index
-	ords         []int
-	filter       []expr.Expr
-	out          *types.Batch
-	keys, values [][]byte
+	codec  *tableCodec
+	x      *catalog.Index
+	dec    *rowenc.Decoder
+	ords   []int
+	pos    []int // position among the decoder's columns, -1 for a hidden column
+	ts     []*types.T
+	filter []expr.Expr
+	first  []bool // columns that the conditions use
+	out    *types.Batch
+	keys   [][]byte
+	values [][]byte
 }
 
 func newDecoder(t *catalog.Table, x *catalog.Index, ords []int, ts []*types.T, filter []expr.Expr) (*decoder, error) {
-	return &decoder{t: t, x: x, ords: ords, filter: filter, out: newBatch(ts)}, nil
+	d := &decoder{codec: codecOf(t), x: x, ords: ords, ts: ts, filter: filter, out: newBatch(ts)}
+	var real []int
+	d.pos = make([]int, len(ords))
+	for i, o := range ords {
+		d.pos[i] = -1
+		if o >= 0 {
+			d.pos[i] = len(real)
+			real = append(real, o)
+		}
+	}
+	d.dec = d.codec.NewDecoder(x, real)
+	if len(filter) > 0 {
+		d.first = columnsOf(filter, len(ords))
+	}
+	return d, nil
 }
 
 func (d *decoder) begin()     { d.keys, d.values = d.keys[:0], d.values[:0] }
 func (d *decoder) full() bool { return len(d.keys) >= types.BatchSize }
 func (d *decoder) len() int   { return len(d.keys) }
+
 func (d *decoder) add(k, v []byte) {
 	d.keys, d.values = append(d.keys, k), append(d.values, v)
 }
 
+// decode returns the rows added since begin that satisfy the conditions. Contents alias the rows.
 func (d *decoder) decode(ec *expr.EvalContext) (*types.Batch, error) {
-	d.out.Reset()
-	c := codecOf(d.t)
-	row := make(types.Row, len(d.t.Columns))
-	for i, k := range d.keys {
-		v := d.values[i]
-		rk := k
-		if d.x != &d.t.Primary {
-			n := binary.BigEndian.Uint32(v)
-			rk, v = v[4:4+n], v[4+n:]
-		}
-		if err := c.decodeRow(row, k, v); err != nil {
-			return nil, err
-		}
-		for j, o := range d.ords {
-			switch o {
-			case plan.RowKeyOrd:
-				d.out.Cols[j].Append(types.NewBytes(rk))
-			case plan.TableOIDOrd:
-				d.out.Cols[j].Append(types.NewInt(int64(d.t.ID)))
-			default:
-				d.out.Cols[j].Append(row[o])
+	b := d.out
+	b.N, b.Sel = len(d.keys), nil
+	if d.first == nil {
+		for i := range d.ords {
+			if err := d.column(i); err != nil {
+				return nil, err
 			}
 		}
-		d.out.N++
+		return b, nil
 	}
-	return d.out, filterBatch(ec, d.filter, d.out)
+	for i, use := range d.first {
+		if use {
+			if err := d.column(i); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := filterBatch(ec, d.filter, b); err != nil {
+		return nil, err
+	}
+	n := b.Len()
+	if n == 0 {
+		return b, nil
+	}
+	all := true
+	for _, use := range d.first {
+		all = all && use
+	}
+	if all {
+		return b, nil
+	}
+	if b.Sel != nil && 4*n < 3*b.N {
+		d.compact()
+	}
+	for i, use := range d.first {
+		if !use {
+			if err := d.column(i); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
+
+// compact drops the rows that are not selected.
+func (d *decoder) compact() {
+	b := d.out
+	for j, i := range b.Sel {
+		d.keys[j], d.values[j] = d.keys[i], d.values[i]
+	}
+	n := len(b.Sel)
+	for c, use := range d.first {
+		if !use {
+			continue
+		}
+		v := b.Cols[c]
+		// The selection ascends, so values move down only.
+		for j, i := range b.Sel {
+			v.CopyFrom(j, v, int(i))
+		}
+		v.Resize(n)
+	}
+	d.keys, d.values = d.keys[:n], d.values[:n]
+	b.N, b.Sel = n, nil
+}
+
+// column decodes one column of all rows.
+func (d *decoder) column(i int) error {
+	v := d.out.Cols[i]
+	v.Reset()
+	v.Resize(len(d.keys))
+	if d.pos[i] >= 0 {
+		return d.dec.Fill(d.pos[i], d.keys, d.values, v)
+	}
+	if d.ords[i] == plan.TableOIDOrd {
+		for j := range v.Ints {
+			v.Ints[j] = int64(d.codec.Table.ID)
+		}
+		return nil
+	}
+	if d.x == &d.codec.Table.Primary {
+		copy(v.Bytes, d.keys)
+		return nil
+	}
+	var buf []byte
+	for j, k := range d.keys {
+		var err error
+		if buf, err = d.codec.rowKeyOfEntry(buf[:0], d.x, k, d.values[j]); err != nil {
+			return err
+		}
+		v.SetBytesCopy(j, buf)
+	}
+	return nil
 }

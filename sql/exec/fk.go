@@ -215,6 +215,9 @@ func (q *fkQueue) hasKey(ref *catalog.Table, fk *catalog.ForeignKey, values []ty
 	for i, ic := range x.Columns {
 		for j, n := range fk.RefColumns {
 			if n == ic.Num {
+				if outOfRange(ic.Type, ref, ic.Num, values[j]) != 0 {
+					return false, nil
+				}
 				k = codec.appendKey(k, x, i, values[j])
 			}
 		}
@@ -481,6 +484,10 @@ func (q *fkQueue) indexFor(child *catalog.Table, fk *catalog.ForeignKey, values 
 			if at < 0 {
 				ok = false
 				break
+			}
+			if outOfRange(x.Columns[i].Type, child, x.Columns[i].Num, values[at]) != 0 {
+				// No row can have the value: an empty prefix range of the index.
+				return x, append(prefix, 0xff)
 			}
 			prefix = codec.appendKey(prefix, x, i, values[at])
 		}

@@ -111,6 +111,12 @@ rows:
 				continue rows
 			}
 		}
+		for c, v := range l.keys {
+			ic := &l.n.Index.Columns[c]
+			if outOfRange(ic.Type, l.n.Table, ic.Num, v.Get(i)) != 0 {
+				continue rows
+			}
+		}
 		at := len(l.mem)
 		l.mem = keys.IndexPrefix(l.mem, uint32(l.n.Table.ID), l.n.Index.ID)
 		for c, v := range l.keys {

@@ -257,8 +257,11 @@ func (r *run) spans(t *catalog.Table, x *catalog.Index, b *plan.Bounds, dst []sp
 			return nil, err
 		}
 		next := make([][]byte, 0, len(heads)*len(values))
-		for _, h := range heads {
-			for _, v := range values {
+		for _, v := range values {
+			if outOfRange(x.Columns[i].Type, t, x.Columns[i].Num, v) != 0 {
+				continue // no row has it
+			}
+			for _, h := range heads {
 				next = append(next, codec.appendKey(h[:len(h):len(h)], x, i, v))
 			}
 		}
@@ -299,16 +302,34 @@ func (r *run) spans(t *catalog.Table, x *catalog.Index, b *plan.Bounds, dst []sp
 			return dst, nil
 		}
 	}
+	// A bound beyond what the column's type can hold is no bound, or excludes everything.
+	lo, up := b.Lower, b.Upper
+	if lo != nil {
+		switch outOfRange(x.Columns[col].Type, t, x.Columns[col].Num, lower) {
+		case 1:
+			return dst, nil
+		case -1:
+			lo = nil
+		}
+	}
+	if up != nil {
+		switch outOfRange(x.Columns[col].Type, t, x.Columns[col].Num, upper) {
+		case -1:
+			return dst, nil
+		case 1:
+			up = nil
+		}
+	}
 	desc := x.Columns[col].Desc
 	for _, h := range heads {
 		// In the order of values; a descending column turns it round.
 		var from, to []byte
 		fromIncl, toIncl := true, true
-		if b.Lower != nil {
-			from, fromIncl = codec.appendKey(h[:len(h):len(h)], x, col, lower), b.Lower.Inclusive
+		if lo != nil {
+			from, fromIncl = codec.appendKey(h[:len(h):len(h)], x, col, lower), lo.Inclusive
 		}
-		if b.Upper != nil {
-			to, toIncl = codec.appendKey(h[:len(h):len(h)], x, col, upper), b.Upper.Inclusive
+		if up != nil {
+			to, toIncl = codec.appendKey(h[:len(h):len(h)], x, col, upper), up.Inclusive
 		}
 		if desc {
 			from, to, fromIncl, toIncl = to, from, toIncl, fromIncl
@@ -337,6 +358,31 @@ func (r *run) spans(t *catalog.Table, x *catalog.Index, b *plan.Bounds, dst []sp
 		}
 	}
 	return dst, nil
+}
+
+// outOfRange tells whether an integer is below (-1) or above (1) what the column's type can
+// hold: comparisons between integer types are not converted to the narrower one.
+func outOfRange(ct *types.T, t *catalog.Table, num catalog.AttNum, d types.Datum) int {
+	if d.Family() != types.FamInt {
+		return 0
+	}
+	if ct == nil {
+		ct = t.Column(num).Type
+	}
+	lo, hi := int64(-1<<63), int64(1<<63-1)
+	switch ct.OID {
+	case types.OIDInt2:
+		lo, hi = -1<<15, 1<<15-1
+	case types.OIDInt4:
+		lo, hi = -1<<31, 1<<31-1
+	}
+	switch x := d.Int(); {
+	case x < lo:
+		return -1
+	case x > hi:
+		return 1
+	}
+	return 0
 }
 
 // alternatives evaluates the values that a key column may have; NULLs match nothing.

@@ -298,7 +298,11 @@ func covers(t *catalog.Table, x *catalog.Index, rel *plan.Relation, need plan.Co
 		have[n] = true
 	}
 	for _, c := range t.Primary.Columns {
-		have[c.Num] = true
+		// Other types cannot be read back from a key.
+		switch t.Column(c.Num).Type.Family {
+		case types.FamInt, types.FamBool, types.FamString, types.FamInet:
+			have[c.Num] = true
+		}
 	}
 	for i, id := range rel.Cols {
 		if id != plan.NoCol && need.Has(id) && !have[t.Columns[i].Num] {
