@@ -64,7 +64,9 @@
 //
 // XML functions, SEARCH and CYCLE, BEGIN ATOMIC bodies, and DDL of objects that
 // Spanlite does not have (triggers, rules, policies, operators, foreign data,
-// publications ...) are recognised and refused. Where a statement has several
+// publications ...) are recognised and refused. Operator keywords are not taken
+// as column labels without AS (PostgreSQL reads SELECT a AND FROM t as a column
+// named "and"). Where a statement has several
 // errors, the one reported may not be the one PostgreSQL reports first, since a
 // query is scanned for its clauses before the grammar sees its expressions.
 package parser

@@ -48,10 +48,11 @@ type parser struct {
 	logicals int
 	maxParam int
 
-	carriers []carrier
-	frag     *fragment // being written or built
-	spare    []*fragment
-	grammar  grammar
+	carriers     []carrier
+	usedCarriers int       // as used, for carriers
+	frag         *fragment // being written or built
+	spare        []*fragment
+	grammar      grammar
 }
 
 var parsers = sync.Pool{New: func() any { return newParser() }}
@@ -173,8 +174,8 @@ func (p *parser) finish(err *error) {
 	}
 	// Let go of the text, which the tokens of all its statements point into.
 	clear(p.toks[:min(p.used, cap(p.toks))])
-	clear(p.carriers[:cap(p.carriers)])
-	p.used = 0
+	clear(p.carriers[:min(max(p.usedCarriers, len(p.carriers)), cap(p.carriers))])
+	p.used, p.usedCarriers = 0, 0
 	p.frag = nil
 	parsers.Put(p)
 }
@@ -189,6 +190,7 @@ func (p *parser) scanStatement() int {
 	p.toks = p.toks[:0]
 	p.i = 0
 	p.depth, p.logicals, p.maxParam = 0, 0, 0
+	p.usedCarriers = max(p.usedCarriers, len(p.carriers))
 	p.carriers = p.carriers[:0]
 	p.frag = nil
 	for {

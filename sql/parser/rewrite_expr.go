@@ -106,8 +106,12 @@ func (p *parser) infix(mode exprMode) level {
 func (p *parser) rwLevel(from level, mode exprMode) {
 	depth := p.depth
 	p.deeper()
-	p.rwOperand(from-1, mode)
-	compared, matched := false, false
+	// What IS and the comparisons, and what IN, LIKE, BETWEEN and the operators
+	// in front of ANY, have on their left begins here.
+	isLeft := p.rwOperand(from-1, mode)
+	inLeft := isLeft
+	// Operators that are not associative: one of the kind has been seen.
+	var compared, matched, distinct bool
 	for {
 		lv := p.infix(mode)
 		if lv == lvNone || lv < from {
@@ -125,18 +129,28 @@ func (p *parser) rwLevel(from level, mode exprMode) {
 				p.emit("OR", p.i)
 			}
 			p.i++
-			p.rwOperand(lv, mode)
-			compared, matched = false, false
+			isLeft = p.rwOperand(lv, mode)
+			inLeft = isLeft
+			compared, matched, distinct = false, false, false
 			continue
 		case lvIs:
-			p.rwIs(mode)
+			if distinct {
+				p.fail() // a IS DISTINCT FROM b IS NULL
+			}
+			distinct = !p.rwIs(mode)
+			if !distinct {
+				p.closeTest(isLeft, mode)
+			}
+			inLeft = isLeft
 			compared, matched = false, false
 		case lvIn:
 			if matched {
 				p.fail() // a LIKE b LIKE c
 			}
-			matched = true
-			p.rwPredicate()
+			matched = !p.rwPredicate()
+			if !matched {
+				p.closeTest(inLeft, mode)
+			}
 		case lvCompare:
 			if compared {
 				p.fail() // a < b < c
@@ -144,11 +158,20 @@ func (p *parser) rwLevel(from level, mode exprMode) {
 			compared, matched = true, false
 			p.emit(t.text, p.i)
 			p.i++
-			p.rwOperand(lv, mode)
+			quantified := p.isQuantifier()
+			inLeft = p.rwOperand(lv, mode)
+			if quantified {
+				p.closeTest(isLeft, mode)
+				inLeft, compared = isLeft, false
+			}
 		case lvOp:
 			p.emit("<<", p.i)
 			p.skipOperator()
+			quantified := p.isQuantifier()
 			p.rwOperand(lv, mode)
+			if quantified {
+				p.closeTest(inLeft, mode)
+			}
 		default:
 			p.emit(t.text, p.i)
 			p.i++
@@ -157,6 +180,28 @@ func (p *parser) rwLevel(from level, mode exprMode) {
 		p.deeper()
 	}
 	p.depth = depth
+}
+
+// isQuantifier looks for ANY (, SOME ( or ALL (.
+func (p *parser) isQuantifier() bool {
+	k := p.peek().kw
+	return (k == kwAny || k == kwSome || k == kwAll) && p.peekAt(1).kind == '('
+}
+
+// closeTest puts brackets around a test that has just been written from m on, if
+// what follows binds more tightly: x IS NULL::text is (x IS NULL)::text, since
+// nothing may follow NULL but an operator that takes all of it.
+func (p *parser) closeTest(m mark, mode exprMode) {
+	t := p.peek()
+	if p.infix(mode) < lvIn && t.kind != tCast && t.kw != kwCollate && !(t.kw == kwAt && p.peekAt(1).kw == kwTime) {
+		return
+	}
+	p.insert(m, []byte("( "), p.i)
+	p.emit(")", p.i)
+	p.rwTightPostfix(m, false)
+	if mode == modeA {
+		p.rwLoosePostfix(m)
+	}
 }
 
 // skipOperator steps over an operator symbol, OPERATOR(schema.op) or OVERLAPS.
@@ -178,16 +223,17 @@ func (p *parser) skipOperator() {
 	p.expectPunct(')')
 }
 
-// rwIs writes the tests that begin with IS.
-func (p *parser) rwIs(mode exprMode) {
+// rwIs writes the tests that begin with IS. It returns false for IS DISTINCT
+// FROM, which has an operand behind it.
+func (p *parser) rwIs(mode exprMode) bool {
 	at := p.i
 	switch {
 	case p.accept(kwIsnull):
 		p.emit("IS NULL", at)
-		return
+		return true
 	case p.accept(kwNotnull):
 		p.emit("IS NOT NULL", at)
-		return
+		return true
 	}
 	p.expect(kwIs)
 	not := p.accept(kwNot)
@@ -199,7 +245,7 @@ func (p *parser) rwIs(mode exprMode) {
 		} else {
 			p.emit("IS NULL", at)
 		}
-		return
+		return true
 	case p.accept(kwTrue):
 		c.n = uint8(ast.True)
 	case p.accept(kwFalse):
@@ -212,7 +258,7 @@ func (p *parser) rwIs(mode exprMode) {
 		p.emitCall(carrier{kind: cDistinct, flag: not, tok: int32(at)})
 		p.rwLevel(lvCompare, mode)
 		p.emit(")", at)
-		return
+		return false
 	case t.kw == kwNormalized:
 		p.i++
 		c.kind, c.text = cNormalized, ""
@@ -226,10 +272,12 @@ func (p *parser) rwIs(mode exprMode) {
 	}
 	p.emit("<=>", at)
 	p.emitCarrier(c)
+	return true
 }
 
-// rwPredicate writes [NOT] IN, BETWEEN, LIKE, ILIKE and SIMILAR TO.
-func (p *parser) rwPredicate() {
+// rwPredicate writes [NOT] IN, BETWEEN, LIKE, ILIKE and SIMILAR TO. It returns
+// true for IN, which has no operand behind it.
+func (p *parser) rwPredicate() bool {
 	at := p.i
 	not := p.accept(kwNot)
 	if not {
@@ -251,6 +299,7 @@ func (p *parser) rwPredicate() {
 		}
 		p.emit(")", p.i)
 		p.expectPunct(')')
+		return true
 	case p.accept(kwBetween):
 		p.emit("BETWEEN", op)
 		if !p.accept(kwSymmetric) {
@@ -279,6 +328,7 @@ func (p *parser) rwPredicate() {
 		}
 		p.emit(")", p.i)
 	}
+	return false
 }
 
 // rwExprList writes expressions separated by commas and returns their number.
@@ -294,29 +344,39 @@ func (p *parser) rwExprList() int {
 }
 
 // rwOperand writes one operand with its prefix and postfix operators. prev is
-// the level of the operator in front of it.
-func (p *parser) rwOperand(prev level, mode exprMode) {
+// the level of the operator in front of it. It returns where the operand begins,
+// behind NOT.
+func (p *parser) rwOperand(prev level, mode exprMode) mark {
+	m := p.mark()
 	if p.is(kwNot) && mode == modeA {
 		at := p.i
 		p.i++
 		p.deeper()
 		if prev <= lvNot {
 			p.emit("NOT", at)
-			p.rwOperand(lvNot, mode)
-			return
+			return p.rwOperand(lvNot, mode)
 		}
 		// true = NOT false: PostgreSQL takes it, the grammar wants brackets.
 		p.emit("(", at)
 		p.emit("NOT", at)
 		p.rwLevel(lvIs, mode)
 		p.emit(")", p.i)
-		return
+		return m
 	}
-	m := p.mark()
+	if p.isQuantifier() {
+		p.rwPrimary() // what follows is closeTest's affair
+		return m
+	}
 	p.rwSigned()
-	if mode == modeB {
-		return
+	if mode == modeA {
+		p.rwLoosePostfix(m)
 	}
+	return m
+}
+
+// rwLoosePostfix writes COLLATE and AT TIME ZONE behind the operand that begins
+// at m.
+func (p *parser) rwLoosePostfix(m mark) {
 	for {
 		at := p.i
 		switch {
@@ -325,6 +385,7 @@ func (p *parser) rwOperand(prev level, mode exprMode) {
 			name := p.objectName()
 			p.insertCall(m, carrier{kind: cCollate, tok: int32(at), node: name})
 			p.emit(")", at)
+			p.rwTightPostfix(m, false)
 		case p.is(kwAt) && p.peekAt(1).kw == kwTime && p.peekAt(2).kw == kwZone:
 			p.i += 3
 			p.insertCall(m, carrier{kind: cAtZone, tok: int32(at)})

@@ -148,9 +148,6 @@ func (p *parser) columnDef(typed bool) *ast.ColumnDef {
 	} else {
 		p.accept2(kwWith, kwOptions)
 	}
-	if p.accept(kwStorage) { // a later version's, harmless
-		p.colID()
-	}
 	if p.accept(kwCompression) {
 		if p.accept(kwDefault) {
 			c.Compression = "default"
