@@ -92,3 +92,6 @@ func (o *optimizer) number(p *plan.Physical) {
 	}
 	p.Nodes = o.nodes
 }
+
+// Plan is a physical plan.
+type Plan = plan.Physical

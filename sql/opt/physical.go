@@ -671,7 +671,7 @@ func (o *optimizer) planLockRows(n *plan.LockRows, req *request) *phys {
 		if in := lockable(n.Input, n.Targets[0].Rel); in != nil {
 			lock := n.Targets[0].RowLock
 			ph := o.plan(in, req)
-			if s := soleScan(ph.node); s != nil && len(s.Filter) == 0 && s.Covering && s.Index == &s.Table.Primary {
+			if s := soleScan(ph.node); s != nil && s.Covering && s.Index == &s.Table.Primary && (len(s.Filter) == 0 || singleRow(s)) {
 				s.Lock = &lock
 				return ph
 			}

@@ -151,7 +151,7 @@ func (o *optimizer) writeSource(rel *plan.Relation, source plan.Node, need plan.
 	}
 	in = o.plan(source, &request{cols: need})
 	lay := in.layout()
-	if s, ok := in.node.(*plan.PTableScan); ok && s.Covering && s.Index == &s.Table.Primary && len(s.Filter) == 0 {
+	if s, ok := in.node.(*plan.PTableScan); ok && s.Covering && s.Index == &s.Table.Primary && (len(s.Filter) == 0 || singleRow(s)) {
 		s.Lock = &lock
 		locked = true
 	}
@@ -170,6 +170,20 @@ func (o *optimizer) writeSource(rel *plan.Relation, source plan.Node, need plan.
 		}
 	}
 	return in, old, locked, recheck
+}
+
+// singleRow reports whether a scan of the primary index is of one key: then its row is locked
+// as it is read, even if a condition is still to be tested.
+func singleRow(s *plan.PTableScan) bool {
+	if s.Bounds == nil || len(s.Bounds.Prefix) != len(s.Index.Columns) {
+		return false
+	}
+	for _, k := range s.Bounds.Prefix {
+		if len(k.Values) != 1 || k.Array != nil || k.IsNull {
+			return false
+		}
+	}
+	return true
 }
 
 // targetOnly reports whether a condition is about the target's columns and nothing else.
