@@ -37,6 +37,9 @@ func (t *Txn) Commit(ctx context.Context) error {
 		t.release(ctx)
 		return nil
 	}
+	// From here on others may meet the transaction: its intents, or its place in the
+	// queue for a lock that a write needs.
+	t.db.registry.add(t)
 	onePhase := t.spilled.empty()
 	for range commitMovesMax {
 		var err error
@@ -147,7 +150,6 @@ func (t *Txn) fenceAnchor() keys.Key {
 // that lists them go out together; when all are durable at or below the record's
 // timestamp the transaction is committed.
 func (t *Txn) commitParallel(ctx context.Context) error {
-	t.db.registry.add(t)
 	if t.buf.len() > inFlightMax {
 		if err := t.spill(ctx); err != nil {
 			return err
@@ -162,12 +164,16 @@ func (t *Txn) commitParallel(ctx context.Context) error {
 	t.relyOnLocks(b.Ops[:n])
 	t.endTxn(&b.Ops[n], b.Ops)
 	// The buffer's writes become intents now, whatever comes of it: from here on
-	// they belong to what has to be resolved.
+	// they belong to what has to be resolved, in memory that outlives the buffer.
+	if t.spilled.empty() {
+		t.meta.Anchor = t.mem.copy(t.meta.Anchor)
+		b.Ops[n].Key = t.meta.Anchor
+	}
 	inFlight := make([]kv.InFlightWrite, n)
 	written := make([]keys.Span, n)
 	for i := range n {
 		inFlight[i] = kv.InFlightWrite{Key: b.Ops[i].Key, Seq: b.Ops[i].Seq}
-		written[i] = keys.Span{Start: b.Ops[i].Key}
+		written[i] = keys.Span{Start: t.mem.copy(b.Ops[i].Key)}
 	}
 	t.spilled.add(written, t.db.cfg.IntentsMax)
 	t.end.Intents, t.end.InFlight = t.spilled.spans, inFlight

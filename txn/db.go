@@ -120,6 +120,13 @@ func (db *DB) Increment(ctx context.Context, key []byte, by int64) (int64, error
 	return b.Ops[0].Result, nil
 }
 
+// DeleteRange removes [start, end) with range tombstones, not transactionally: the
+// keys must be out of everybody's reach already (dropped data).
+func (db *DB) DeleteRange(ctx context.Context, start, end []byte) error {
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpDeleteRange, Key: start, EndKey: end}}}
+	return db.Send(ctx, &b)
+}
+
 // newID returns an id that no other transaction has.
 func (db *DB) newID() kv.TxnID {
 	var id kv.TxnID

@@ -35,7 +35,9 @@ type job struct {
 	intents []keys.Span
 	// explicit: the record has to be told the decision before intents are resolved.
 	explicit bool
-	unlock   []keys.Span
+	// record: there may be a record to remove although there are no intents.
+	record bool
+	unlock []keys.Span
 }
 
 func (f *finisher) start(db *DB) {
@@ -106,7 +108,7 @@ func (db *DB) complete(ctx context.Context, j *job) {
 // record, in this order: as long as there are intents their record has to tell
 // what became of them.
 func (db *DB) settle(ctx context.Context, j *job) error {
-	if len(j.intents) == 0 {
+	if len(j.intents) == 0 && !j.record {
 		return nil
 	}
 	if j.explicit {

@@ -240,7 +240,7 @@ func (t *Txn) merge(dst *kv.Rows, from, to []byte, reverse bool) {
 // skipped reports whether a locking read was left out because of another's lock
 // (SKIP LOCKED).
 func skipped(op *kv.Op, lock Locking) bool {
-	return lock.Wait == kv.WaitSkipLocked && lock.Strength != kv.LockNone && op.Result == -1
+	return lock.Wait == kv.WaitSkipLocked && !op.Found && op.TS == hlc.Max
 }
 
 // noteRead remembers what was read, as far as the isolation level needs it. The

@@ -334,6 +334,10 @@ func (t *Txn) abandon() {
 	if t.status == statusOpen {
 		t.status = statusAborted
 		t.db.metrics.Aborted.Add(1)
+		if t.meta.Anchor != nil && t.spilled.empty() {
+			// Whoever aborted it has left a record that nobody else removes soon.
+			t.db.submit(job{meta: t.detachedMeta(), status: kv.TxnAborted, record: true})
+		}
 		t.releaseAsync()
 	}
 }
