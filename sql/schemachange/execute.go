@@ -1,0 +1,51 @@
+package schemachange
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/sql/ast"
+	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/sqlstate"
+)
+
+// statement is one DDL statement being executed.
+type statement struct {
+	e    *Executor
+	s    Session
+	coll *catalog.Collection
+	ctx  context.Context
+}
+
+// Execute runs a statement in the session's transaction. Errors are *sqlstate.Error in
+// PostgreSQL's words, or control errors of the layers below.
+func (e *Executor) Execute(ctx context.Context, s Session, stmt ast.Statement) error {
+	x := &statement{e: e, s: s, coll: s.Catalog(), ctx: ctx}
+	switch stmt := stmt.(type) {
+	default:
+		return sqlstate.Unsupported("%s", stmt.Tag())
+	}
+	_ = x
+	return nil
+}
+
+// AfterCommit makes the changes of a committed transaction known on this node and to the
+// others, and has the data of dropped objects cleared in the background. The session calls
+// it before coll.Release, which lifts the fences. The error is nil once the change holds
+// here; other nodes find out by themselves if they could not be told.
+func (e *Executor) AfterCommit(ctx context.Context, coll *catalog.Collection) error {
+	if !coll.HasChanges() {
+		return nil
+	}
+	changes := coll.Changes()
+	if err := e.cfg.Source.Publish(ctx, changes); err != nil {
+		e.log.Warn("publishing a schema change", "error", err)
+	}
+	return nil
+}
+
+func isConditionFailed(err error) bool {
+	_, ok := errors.AsType[*kv.ConditionFailedError](err)
+	return ok
+}

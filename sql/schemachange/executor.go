@@ -1,0 +1,80 @@
+package schemachange
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/spanlite/spanlite/sql/ast"
+	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/catalog/lease"
+	"github.com/spanlite/spanlite/sql/expr"
+	"github.com/spanlite/spanlite/sql/plan"
+	"github.com/spanlite/spanlite/sql/sqlstate"
+)
+
+// Config configures an Executor.
+type Config struct {
+	DB       catalog.DB
+	Source   *lease.Source
+	Registry *expr.Registry
+	Logger   *slog.Logger
+}
+
+// Executor executes DDL for the sessions of a node. It is safe for concurrent use.
+type Executor struct {
+	cfg Config
+	log *slog.Logger
+
+	// ctx ends with Close; background work runs under it.
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	sequences numberCache
+	rowIDs    numberCache
+}
+
+// Session is what a statement needs of the session that runs it.
+type Session interface {
+	// Catalog is the view of the open transaction, with Path set.
+	Catalog() *catalog.Collection
+	// Notice sends a NOTICE or WARNING to the client.
+	Notice(*sqlstate.Error)
+	// PlanContext binds defaults, checks and the queries of views.
+	PlanContext() *plan.Context
+	EvalContext() *expr.EvalContext
+	UserID() catalog.ID
+	// Query runs a statement in the session's transaction, without a result.
+	Query(ctx context.Context, sql string) error
+}
+
+// New returns an Executor; Close it.
+func New(cfg Config) *Executor {
+	e := &Executor{cfg: cfg, log: cfg.Logger}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	return e
+}
+
+// Close stops background work and waits for it. What is left over, data of dropped
+// objects, stays in the store.
+func (e *Executor) Close() {
+	e.cancel()
+	e.wg.Wait()
+}
+
+// Handles reports whether Execute is responsible for a statement.
+func Handles(stmt ast.Statement) bool {
+	switch stmt.(type) {
+	case *ast.CreateTable, *ast.CreateTableAs, *ast.CreateIndex, *ast.CreateDatabase, *ast.AlterDatabase,
+		*ast.DropDatabase, *ast.CreateSchema, *ast.CreateSequence, *ast.AlterSequence, *ast.CreateView,
+		*ast.RefreshMaterializedView, *ast.CreateEnum, *ast.AlterEnum, *ast.CreateComposite, *ast.CreateRange,
+		*ast.CreateDomain, *ast.AlterDomain, *ast.CreateExtension, *ast.CreateCollation, *ast.CreateStatistics,
+		*ast.Drop, *ast.Truncate, *ast.Comment, *ast.AlterTable, *ast.Rename, *ast.AlterSchema, *ast.AlterOwner:
+		return true
+	}
+	return false
+}
