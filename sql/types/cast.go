@@ -43,10 +43,11 @@ func FindCast(from, to *T) (fn CastFunc, context CastContext, ok bool) {
 	if c, found := casts[castKey{from.OID, to.OID}]; found {
 		return withTypmod(c.fn, to), c.context, true
 	}
-	if from.IsArray() && to.IsArray() {
+	// Casts to the vector types would capture what should go to real arrays.
+	if from.IsArray() && to.IsArray() && to.OID != OIDInt2Vector && to.OID != OIDOidVector {
 		if elemFn, ctx, found := FindCast(from.Elem, to.Elem); found {
 			if (from.OID == OIDInt2Vector || from.OID == OIDOidVector) && elemFn == nil {
-				return nil, ctx, true // binary compatible: int2vector to int2[]
+				return nil, ctx, true // the elements are the same, and so are the subscripts
 			}
 			return castArray(elemFn), ctx, true
 		}
@@ -238,9 +239,6 @@ func castArray(elemFn CastFunc) CastFunc {
 				}
 				a.Elems[i] = c
 			}
-		}
-		if to.OID == OIDInt2Vector || to.OID == OIDOidVector {
-			return NewArrayDatum(NewVector(to.Elem, a.Elems)), nil
 		}
 		return NewArrayDatum(&a), nil
 	}

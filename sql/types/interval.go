@@ -311,7 +311,7 @@ func errInterval(text string) error {
 }
 
 func errIntervalField(text string) error {
-	return sqlstate.New(sqlstate.DatetimeFieldOverflow, "interval field value out of range: \"%s\"", text)
+	return sqlstate.New(sqlstate.IntervalFieldOverflow, "interval field value out of range: \"%s\"", text)
 }
 
 // ParseInterval reads an interval in any of PostgreSQL's forms. fields, from a type
@@ -398,7 +398,7 @@ func ParseInterval(text string, typmod int32, style IntervalStyle) (Interval, er
 	}
 	v, ok := a.result()
 	if !ok {
-		return Interval{}, errIntervalRange
+		return Interval{}, errIntervalField(text)
 	}
 	if ago {
 		return v.Neg()
@@ -572,7 +572,7 @@ func parseISOInterval(text, s string) (Interval, error) {
 	}
 	v, ok := a.result()
 	if !ok {
-		return Interval{}, errIntervalRange
+		return Interval{}, errIntervalField(text)
 	}
 	return v, nil
 }

@@ -49,12 +49,7 @@ func (v Numeric) Sqrt() (Numeric, error) {
 	}
 	// At least 16 significant digits, by the weight of the result in base 10000.
 	w, _ := v.weight()
-	sweight := 0
-	if w >= 0 {
-		sweight = (w+1)*decDigits/2 - 1
-	} else {
-		sweight = 1 - (1-(w+1)*decDigits)/2
-	}
+	sweight := (w+1)*decDigits/2 - 1
 	scale := min(max(numericMinSigDigits-sweight, int(v.scale), 0), numericMaxPrecision)
 	if v.Sign() == 0 {
 		return Numeric{scale: int32(scale)}, nil
@@ -203,7 +198,7 @@ func (v Numeric) Power(w Numeric) (Numeric, error) {
 		return NumericFromParts(1, 0).Round(int32(max(numericMinSigDigits, int(v.scale), int(w.scale)))), nil
 	}
 	if n, ok := w.Trunc(0).Int64(); ok && w.Trunc(0).Cmp(w) == 0 && n >= math.MinInt32 && n <= math.MaxInt32 {
-		return v.powerInt(n, w.scale)
+		return v.powerInt(n)
 	}
 	if v.Sign() == 0 {
 		return Numeric{scale: int32(max(numericMinSigDigits, int(v.scale), int(w.scale)))}, nil
@@ -251,7 +246,7 @@ func (v Numeric) powerInf(w Numeric) (Numeric, error) {
 }
 
 // powerInt raises to an integer power by squaring, exactly where the scale allows.
-func (v Numeric) powerInt(n int64, wScale int32) (Numeric, error) {
+func (v Numeric) powerInt(n int64) (Numeric, error) {
 	if v.Sign() == 0 {
 		return Numeric{scale: int32(max(numericMinSigDigits, int(v.scale)))}, nil
 	}
@@ -263,7 +258,7 @@ func (v Numeric) powerInt(n int64, wScale int32) (Numeric, error) {
 	if weight < -numericMaxResultScale {
 		return Numeric{scale: numericMaxPrecision}, nil
 	}
-	scale := min(max(numericMinSigDigits-int(weight), int(v.scale), int(wScale), 0), numericMaxPrecision)
+	scale := min(max(numericMinSigDigits, int(v.scale)), numericMaxPrecision)
 	ctx := context(max(scale+int(weight), 1) + 20 + int(math.Log10(math.Abs(float64(n))+1)))
 	base, out := new(apd.Decimal).Set(v.Decimal()), apd.New(1, 0)
 	k := n

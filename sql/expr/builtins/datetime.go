@@ -10,8 +10,14 @@ import (
 	"github.com/spanlite/spanlite/sql/types"
 )
 
+// zoneNamed finds the zone of AT TIME ZONE and its relatives, where a bare offset counts
+// west of Greenwich, as in a POSIX zone name.
 func zoneNamed(name string) (*time.Location, error) {
 	loc, ok := types.LoadZone(name)
+	if ok && name != "" && strings.IndexByte("+-0123456789", name[0]) >= 0 {
+		off, _ := types.ZoneOffset(0, loc)
+		return types.FixedZone(-off), nil
+	}
 	if !ok {
 		return nil, errArgument("time zone \"%s\" not recognized", name)
 	}

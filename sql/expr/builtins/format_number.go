@@ -204,7 +204,7 @@ func (t *numberTemplate) layout(intDigits, decDigits string, negative, overflow 
 	}
 	slot, dec := 0, 0
 	started := false // a digit or the sign before it has been written
-	floating := t.sign == "" || t.sign == "S" && t.leadingSign || t.sign == "PR"
+	floating := t.sign == "" || t.sign == "S" && t.leadingSign || t.sign == "PR" || t.sign == "PL"
 	writeSign := func() {
 		if started {
 			return
@@ -258,11 +258,7 @@ func (t *numberTemplate) layout(intDigits, decDigits string, negative, overflow 
 			dec++
 		case ".":
 			writeSign()
-			if lastDec > 0 || !t.fill || t.decSlots == 0 {
-				out = append(out, '.')
-			} else {
-				out = append(out, '.')
-			}
+			out = append(out, '.')
 		case ",":
 			switch {
 			case started:
@@ -311,15 +307,6 @@ func (t *numberTemplate) layout(intDigits, decDigits string, negative, overflow 
 				out = append(out, tok[1:]...)
 			}
 		}
-	}
-	if t.sign == "PL" && negative {
-		// PL leaves the minus to the number itself.
-		s := string(out)
-		i := strings.IndexAny(s, "0123456789.")
-		if i > 0 && s[i-1] == ' ' {
-			return s[:i-1] + "-" + s[i:]
-		}
-		return "-" + s
 	}
 	return string(out)
 }

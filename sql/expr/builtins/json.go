@@ -137,10 +137,7 @@ func jsonbConcat(_ *ctx, a, b datum) (datum, error) {
 		}
 		return []types.JSONValue{x}
 	}
-	if v.Kind() == types.JSONArray || w.Kind() == types.JSONArray || v.IsScalar() && w.IsScalar() {
-		return newJSONB(types.JSONFromArray(append(list(v), list(w)...))), nil
-	}
-	return null, errArgument("invalid concatenation of jsonb objects")
+	return newJSONB(types.JSONFromArray(append(list(v), list(w)...))), nil
 }
 
 func jsonbDeleteKeys(_ *ctx, a datum, drop func(key string) bool) (datum, error) {

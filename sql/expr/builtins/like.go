@@ -73,9 +73,6 @@ func like(s, p string, fold bool) (bool, error) {
 	for j < len(p) && p[j] == '%' {
 		j++
 	}
-	if j < len(p) && p[j] == '\\' && j+1 == len(p) {
-		return false, errLikeEscape
-	}
 	return j == len(p), nil
 }
 

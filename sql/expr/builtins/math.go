@@ -226,7 +226,7 @@ func mathFunctions() []*expr.Function {
 				return q, err
 			}
 			p, err := q.Mul(b)
-			return p.Abs(), err
+			return p.Abs().Round(max(a.Scale(), b.Scale())), err
 		})),
 		fnN("width_bucket", int4, args(float8, float8, float8, int4), func(_ *ctx, a []datum) (datum, error) {
 			return widthBucketFloat(a[0].Float(), a[1].Float(), a[2].Float(), a[3].Int())

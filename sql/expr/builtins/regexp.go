@@ -647,19 +647,45 @@ func expandReplacement(dst []byte, repl, s string, m []int) []byte {
 	return dst
 }
 
+// allMatches returns the matches from byte position start on. Unlike Go's FindAll it has the
+// empty match right after another match, as PostgreSQL does; whether there is one is told without
+// what stands before it, so expressions with ^ or \b are left as Go has them.
+func allMatches(re *regexp.Regexp, s string, start int) [][]int {
+	found := re.FindAllStringSubmatchIndex(s[start:], -1)
+	context := strings.ContainsAny(re.String(), "^") || strings.Contains(re.String(), `\b`) || strings.Contains(re.String(), `\B`) ||
+		strings.Contains(re.String(), `\A`)
+	out := make([][]int, 0, len(found))
+	for i, m := range found {
+		end := m[1]
+		for k := range m {
+			if m[k] >= 0 {
+				m[k] += start
+			}
+		}
+		out = append(out, m)
+		if context || m[0] == m[1] || i+1 < len(found) && found[i+1][0] == end {
+			continue
+		}
+		if e := re.FindStringSubmatchIndex(s[start+end:]); e != nil && e[0] == 0 && e[1] == 0 {
+			for k := range e {
+				if e[k] >= 0 {
+					e[k] += start + end
+				}
+			}
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // regexpReplace replaces the n-th match from byte position start on, all of them if n is 0.
 func regexpReplace(re *regexp.Regexp, s, repl string, start int, n int) string {
 	var out []byte
 	out = append(out, s[:start]...)
 	last := start
-	for i, m := range re.FindAllStringSubmatchIndex(s[start:], -1) {
+	for i, m := range allMatches(re, s, start) {
 		if n > 0 && i+1 != n {
 			continue
-		}
-		for k := range m {
-			if m[k] >= 0 {
-				m[k] += start
-			}
 		}
 		out = append(out, s[last:m[0]]...)
 		out = expandReplacement(out, repl, s, m)
@@ -676,7 +702,7 @@ func regexpReplace(re *regexp.Regexp, s, repl string, start int, n int) string {
 func splitRegexp(re *regexp.Regexp, s string) []datum {
 	var out []datum
 	last := 0
-	for _, m := range re.FindAllStringIndex(s, -1) {
+	for _, m := range allMatches(re, s, 0) {
 		if m[1] == m[0] && (m[0] == last && m[0] == 0 || m[0] == len(s)) {
 			continue
 		}
@@ -718,14 +744,13 @@ func regexpFunctions() []*expr.Function {
 		if err != nil {
 			return nil, err
 		}
-		limit := 1
-		if f.global {
-			limit = -1
-		}
 		s := string(a[0].Bytes())
 		var out []datum
-		for _, m := range re.FindAllStringSubmatchIndex(s, limit) {
+		for _, m := range allMatches(re, s, 0) {
 			out = append(out, submatches(s, m))
+			if !f.global {
+				break
+			}
 		}
 		return newSliceIter(out), nil
 	}
@@ -793,7 +818,7 @@ func regexpFunctions() []*expr.Function {
 				return null, err
 			}
 		}
-		return types.NewInt(int64(len(re.FindAllStringIndex(a[0].Str()[start:], -1)))), nil
+		return types.NewInt(int64(len(allMatches(re, a[0].Str(), start)))), nil
 	}
 	substrPattern := func(_ *ctx, a, b datum) (datum, error) {
 		re, err := compile(b.Str(), reFlags{})
@@ -866,17 +891,11 @@ func hintMatches(err error) error {
 
 // findNth returns the submatches of the n-th match from start on, nil if there are fewer.
 func findNth(re *regexp.Regexp, s string, start, n int) []int {
-	all := re.FindAllStringSubmatchIndex(s[start:], n)
+	all := allMatches(re, s, start)
 	if len(all) < n {
 		return nil
 	}
-	m := all[n-1]
-	for i := range m {
-		if m[i] >= 0 {
-			m[i] += start
-		}
-	}
-	return m
+	return all[n-1]
 }
 
 // regexpInstr has the arguments string, pattern, start, N, endoption, flags, subexpr.

@@ -344,6 +344,18 @@ func textForm(ec *ctx, t *types.T, d datum) string {
 	return types.TextOf(t, d, ec.Settings)
 }
 
+// castText returns the text that a cast gives, which differs from output for booleans and
+// char(n).
+func castText(ec *ctx, t *types.T, d datum) string {
+	switch {
+	case t == boolean:
+		return strconv.FormatBool(d.Bool())
+	case t.OID == types.OIDBpchar:
+		return strings.TrimRight(d.Str(), " ")
+	}
+	return types.TextOf(t, d, ec.Settings)
+}
+
 // formatString is format(): %s %I %L with positions, widths and the flag -.
 func formatString(ec *ctx, c *expr.Call, a []datum) (datum, error) {
 	if a[0].IsNull() {
@@ -689,7 +701,7 @@ func stringFunctions() []*expr.Function {
 			case n == 0:
 				return null, errf(sqlstate.ProgramLimitExceeded, "null character not permitted")
 			case n < 0:
-				return null, errf(sqlstate.ProgramLimitExceeded, "character number must be positive")
+				return null, errArgument("character number must be positive")
 			case n > unicode.MaxRune || n >= 0xd800 && n < 0xe000:
 				return null, errf(sqlstate.ProgramLimitExceeded, "requested character not valid for encoding: %d", n)
 			}
@@ -900,10 +912,10 @@ func stringOperators() []*expr.Operator {
 			return types.NewBytes(concatBytes(a.Bytes(), b.Bytes())), nil
 		}),
 		op2C("||", text, types.AnyNonArray, text, func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
-			return str(a[0].Str() + textForm(ec, c.Args[1].Type(), a[1])), nil
+			return str(a[0].Str() + castText(ec, c.Args[1].Type(), a[1])), nil
 		}),
 		op2C("||", types.AnyNonArray, text, text, func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
-			return str(textForm(ec, c.Args[0].Type(), a[0]) + a[1].Str()), nil
+			return str(castText(ec, c.Args[0].Type(), a[0]) + a[1].Str()), nil
 		}),
 		op2("^@", text, text, boolean, func(_ *ctx, a, b datum) (datum, error) {
 			return types.NewBool(strings.HasPrefix(a.Str(), b.Str())), nil
