@@ -61,8 +61,8 @@ type Collection struct {
 	changed map[ID]*change
 	names   map[nameKey]nameTarget // zero target: removed
 	parts   map[ID]ID              // OID of a part -> descriptor; 0: removed
-	// fenced are the tables that this transaction's schema changes hold.
-	fenced map[ID]bool
+	// fenced are the table versions that this transaction's schema changes hold.
+	fenced []*Table
 }
 
 // change is one descriptor changed by the transaction.
@@ -135,6 +135,10 @@ func (c *Collection) Use(ctx context.Context, tables ...*Table) (bool, error) {
 				if ch.desc != Descriptor(t) {
 					return false, nil
 				}
+				if c.txn.ReadTimestamp() < t.ValidFrom {
+					return false, sqlstate.Unsupported("reading table %q in the transaction that rewrote it or built an index on it, at this isolation level,", t.Name).
+						WithHint("Commit first, or use READ COMMITTED.")
+				}
 				continue
 			}
 		}
@@ -145,7 +149,7 @@ func (c *Collection) Use(ctx context.Context, tables ...*Table) (bool, error) {
 			if t.Superseded() {
 				return false, nil
 			}
-			if c.fenced[t.ID] {
+			if c.Fenced(t) {
 				t.rt.users.Add(1)
 				break
 			}
@@ -168,14 +172,24 @@ func (c *Collection) uses(t *Table) bool { return slices.Contains(c.used, t) }
 // Uses reports whether the transaction has used the version t.
 func (c *Collection) Uses(t *Table) bool { return c.uses(t) }
 
-// Release ends all uses; the session calls it when the transaction has ended,
-// whichever way.
+// Release ends all uses and lifts the fences; the session calls it when the
+// transaction has ended, whichever way, and after its changes have been published.
 func (c *Collection) Release() {
 	for i, t := range c.used {
 		t.rt.end()
 		c.used[i] = nil
 	}
 	c.used = c.used[:0]
+	if len(c.fenced) == 0 {
+		return
+	}
+	for _, t := range c.fenced {
+		t.Unfence()
+	}
+	c.fenced = nil
+	if f, ok := c.src.(interface{ FenceFell() }); ok {
+		f.FenceFell()
+	}
 }
 
 // ByID returns the descriptor with the id as the transaction sees it, virtual

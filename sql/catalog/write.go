@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/keys"
@@ -365,16 +366,12 @@ func (c *Collection) Original(id ID) Descriptor {
 	return c.snapshot().ByID(id)
 }
 
-// SetFenced notes that the transaction's schema change holds the table's fence.
-func (c *Collection) SetFenced(id ID) {
-	if c.fenced == nil {
-		c.fenced = map[ID]bool{}
-	}
-	c.fenced[id] = true
-}
+// SetFenced notes that the transaction's schema change has fenced the table version;
+// Release lifts the fence.
+func (c *Collection) SetFenced(t *Table) { c.fenced = append(c.fenced, t) }
 
-// Fenced returns whether the transaction holds the table's fence.
-func (c *Collection) Fenced(id ID) bool { return c.fenced[id] }
+// Fenced returns whether the transaction has fenced the table version.
+func (c *Collection) Fenced(t *Table) bool { return slices.Contains(c.fenced, t) }
 
 // LoadSnapshot reads the whole catalog in a transaction.
 func LoadSnapshot(ctx context.Context, txn Txn) (*Snapshot, error) {
