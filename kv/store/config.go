@@ -64,6 +64,9 @@ type Config struct {
 	// BalanceInterval is the least time between two moves that only serve
 	// balance. Default 1 s.
 	BalanceInterval time.Duration
+	// PulseInterval is how often the store's figures are computed and the health of
+	// the other stores is looked at. Default 1 s.
+	PulseInterval time.Duration
 	// ScanInterval is how long one round over all ranges takes, which looks for
 	// work that no event has announced. Default 10 min.
 	ScanInterval time.Duration
@@ -110,6 +113,7 @@ type Events struct {
 func (c Config) withDefaults() Config {
 	def(&c.RangeMaxBytes, 64<<20)
 	def(&c.BalanceInterval, time.Second)
+	def(&c.PulseInterval, time.Second)
 	def(&c.ScanInterval, 10*time.Minute)
 	def(&c.IntentAge, time.Minute)
 	def(&c.SplitHoldOff, 3*time.Second)
@@ -120,6 +124,9 @@ func (c Config) withDefaults() Config {
 	if c.NewHost == nil {
 		c.NewHost = newHost
 	}
+	// A replica that does not know its leader is soon left for the next one, which
+	// may; the sender goes round for as long as it takes.
+	def(&c.Replica.LeaseWait, 250*time.Millisecond)
 	c.Placement = c.Placement.WithDefaults()
 	return c
 }

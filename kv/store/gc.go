@@ -10,6 +10,7 @@ import (
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/mvcc"
+	"github.com/spanlite/spanlite/kv/storage"
 )
 
 const (
@@ -47,13 +48,29 @@ func (s *Store) processGC(ctx context.Context, id keys.RangeID, h *handle) (time
 			return 0, err
 		}
 	}
+	records, err := s.hasRecords(h.r.Desc())
+	if err != nil {
+		return 0, err
+	}
 	garbage := st.Garbage()
-	if st.RangeTombstones == 0 && (garbage < gcMinGarbage || float64(garbage) < gcMinFraction*float64(st.Versions)) {
+	if st.RangeTombstones == 0 && !records && (garbage < gcMinGarbage || float64(garbage) < gcMinFraction*float64(st.Versions)) {
 		return 0, nil
 	}
 	threshold := s.gcThreshold(h.r.Desc())
-	_, _, err := s.collect(ctx, id, h, threshold)
+	_, _, err = s.collect(ctx, id, h, threshold)
 	return 0, err
+}
+
+var errFound = errors.New("found")
+
+// hasRecords reports whether there are transaction records in a range: most are
+// removed by their coordinators, the rest is ours.
+func (s *Store) hasRecords(d *kv.RangeDescriptor) (bool, error) {
+	err := storage.ScanUnversioned(s.cfg.Engine, keys.TxnRecordSpan(d.Start, d.End), func(keys.Key, []byte) error { return errFound })
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // gcThreshold is the timestamp at and below which a range's history may go.
@@ -107,7 +124,11 @@ func (s *Store) collect(ctx context.Context, id keys.RangeID, h *handle, thresho
 		}
 		start = g.Resume
 	}
-	if st := h.r.Stats(); st.RangeTombstones > 0 {
+	records, err := s.hasRecords(d)
+	if err != nil {
+		return versions, bytes, err
+	}
+	if st := h.r.Stats(); st.RangeTombstones > 0 || records {
 		if err := s.dropSpans(ctx, id, h, d, threshold); err != nil {
 			return versions, bytes, err
 		}

@@ -130,8 +130,13 @@ func (s *Store) onReplicaGone(id keys.RangeID, replicaID keys.ReplicaID) {
 
 func (s *Store) onGroupFailed(id keys.RangeID, replicaID keys.ReplicaID, err error) {
 	h := s.table.get(id)
-	if h == nil || h.r.ReplicaID() != replicaID {
+	if h == nil || h.r.ReplicaID() != replicaID || s.closed.Load() {
 		return
+	}
+	select {
+	case <-h.gone: // it is being replaced, and was told to give up
+		return
+	default:
 	}
 	h.failed.Store(&err)
 	h.r.Shut()

@@ -104,10 +104,10 @@ func TestRealCrashes(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 99))
-			c := newRealCluster(t, 3, func(cfg *Config) { cfg.RangeMaxBytes = 16 << 10 })
+			c := newRealCluster(t, 3, func(cfg *Config) { cfg.RangeMaxBytes = 4 << 10 })
 			c.eventually("three replicas", func() bool { return c.settled(3) })
 			acked := make(map[int]string)
-			for step := range 150 {
+			for step := range 200 {
 				k := rnd.IntN(200)
 				v := fmt.Sprintf("%d-%0*d", step, rnd.IntN(400)+1, 0)
 				if err := c.live()[rnd.IntN(3)].put(k, v); err != nil {

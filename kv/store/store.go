@@ -417,7 +417,7 @@ func (s *Store) ClusterChanged() {
 // pulse watches for what no event announces: stores that fall silent or come
 // back. It looks at stores, not at ranges.
 func (s *Store) pulse(ctx context.Context) {
-	t := time.NewTicker(pulseInterval)
+	t := time.NewTicker(s.cfg.PulseInterval)
 	defer t.Stop()
 	var last []placement.Store
 	for {
@@ -434,8 +434,6 @@ func (s *Store) pulse(ctx context.Context) {
 		}
 	}
 }
-
-const pulseInterval = time.Second
 
 func sameHealth(a, b []placement.Store) bool {
 	if len(a) != len(b) {

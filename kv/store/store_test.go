@@ -54,6 +54,7 @@ type cluster struct {
 	t     *testing.T
 	net   *fakeNet
 	nodes []*node
+	why   string // what settled last missed
 	// real is set if the stores run over raftgroup instead of the fake.
 	real   *transport.Network
 	mutate func(*Config)
@@ -180,6 +181,7 @@ func (n *node) start() {
 		}),
 		SplitHoldOff:    200 * time.Millisecond,
 		BalanceInterval: time.Millisecond,
+		PulseInterval:   20 * time.Millisecond,
 		ScanInterval:    time.Hour,
 		Placement:       placement.Config{NoBalance: true},
 		Events: Events{
@@ -294,7 +296,13 @@ func (w wire) Admin(ctx context.Context, id keys.NodeID, req *AdminRequest) (*Ad
 // eventually waits for cond, which the cluster brings about in the background.
 func (c *cluster) eventually(what string, cond func() bool) {
 	c.t.Helper()
-	require.Eventually(c.t, cond, 20*time.Second, 2*time.Millisecond, what)
+	deadline := time.Now().Add(20 * time.Second)
+	for !cond() {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%s: does not happen. %s", what, c.why)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 // directory returns the rows and checks that they cover the key space once.
@@ -327,13 +335,20 @@ func covered(list []*kv.RangeDescriptor) error {
 // settled reports whether every range has n voters, the directory says the same
 // as the leaseholders, and all replicas have applied the same.
 func (c *cluster) settled(n int) bool {
+	why := c.unsettled(n)
+	c.why = why
+	return why == ""
+}
+
+// unsettled says what is missing.
+func (c *cluster) unsettled(n int) string {
 	list := c.directory()
-	if covered(list) != nil {
-		return false
+	if err := covered(list); err != nil {
+		return err.Error()
 	}
 	for _, d := range list {
 		if len(d.Replicas) != n {
-			return false
+			return fmt.Sprintf("%s: want %d replicas", d, n)
 		}
 		var applied []uint64
 		for _, rd := range d.Replicas {
@@ -344,20 +359,26 @@ func (c *cluster) settled(n int) bool {
 				}
 			}
 			if nd == nil || rd.Role != kv.Voter {
-				return false
+				return fmt.Sprintf("%s: %s is down or no voter", d, rd.Store)
 			}
-			r := nd.store.Replica(d.RangeID)
-			if r == nil || r.Desc() == nil || r.Desc().Generation != d.Generation {
-				return false
+			h := nd.store.table.get(d.RangeID)
+			if h == nil || h.r.Desc() == nil || h.r.Desc().Generation != d.Generation {
+				return fmt.Sprintf("%s: %s has another descriptor", d, rd.Store)
 			}
-			at, _ := r.AppliedIndex()
+			at, _ := h.r.AppliedIndex()
 			applied = append(applied, uint64(at))
 		}
 		if slices.Min(applied) != slices.Max(applied) {
-			return false
+			why := fmt.Sprintf("%s: applied %v", d, applied)
+			for _, o := range c.live() {
+				if h := o.store.table.get(d.RangeID); h != nil && h.g.Load() != nil {
+					why += fmt.Sprintf("\n  %s: %+v", o.id.Store, h.g.Load().Status())
+				}
+			}
+			return why
 		}
 	}
-	return true
+	return ""
 }
 
 func tkey(i int) keys.Key { return append(slices.Clone(keys.TableMin), fmt.Sprintf("%06d", i)...) }
@@ -660,6 +681,32 @@ func TestDrainAndDecommission(t *testing.T) {
 	c.eventually("empty", func() bool {
 		left, err := lead.store.ReplicasOn(ctx, lead.id.Node)
 		return err == nil && left == 0 && c.settled(3)
+	})
+}
+
+func TestBalance(t *testing.T) {
+	c := newCluster(t, 3, func(cfg *Config) {
+		cfg.Placement.NoBalance = false
+		cfg.ScanInterval = 30 * time.Second         // a range every 50 ms
+		cfg.BalanceInterval = 60 * time.Millisecond // three times the age of the figures
+	})
+	for i := range 10 {
+		c.split(tkey(i * 10))
+	}
+	spread := func(f func(m *Metrics) int64) int64 {
+		var all []int64
+		for _, n := range c.live() {
+			all = append(all, f(n.store.Metrics()))
+		}
+		return slices.Max(all) - slices.Min(all)
+	}
+	leases := func(m *Metrics) int64 { return m.Leases.Load() }
+	c.eventually("three replicas", func() bool { return c.settled(3) })
+	c.eventually("leases are spread", func() bool { return spread(leases) <= 2 })
+	c.add()
+	c.add()
+	c.eventually("replicas are spread", func() bool {
+		return c.settled(3) && spread(func(m *Metrics) int64 { return m.Ranges.Load() }) <= 2 && spread(leases) <= 2
 	})
 }
 
