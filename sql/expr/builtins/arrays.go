@@ -282,7 +282,7 @@ func arrayFunctions() []*expr.Function {
 			}
 			return newArray(&out), nil
 		})),
-		stable(nullable(fnN("array_to_string", text, args(anyarray, text), toString))),
+		stable(fnN("array_to_string", text, args(anyarray, text), toString)),
 		stable(nullable(fnN("array_to_string", text, args(anyarray, text, text), toString))),
 		nullable(fnC("array_fill", anyarray, args(anyelement, types.Int4Array), fill)),
 		nullable(fnC("array_fill", anyarray, args(anyelement, types.Int4Array, types.Int4Array), fill)),

@@ -38,7 +38,6 @@ func comparisonOperators() []*expr.Operator {
 	add(types.Xid, int4, expr.CmpEQ, expr.CmpNE)
 	add(types.Cid, types.Cid, expr.CmpEQ)
 	add(types.Aclitem, types.Aclitem, expr.CmpEQ)
-	add(types.Int2Vector, types.Int2Vector, expr.CmpEQ)
 	// The operators of the *_pattern_ops classes order by bytes whatever the collation, as
 	// everything does here.
 	for name, op := range map[string]expr.CompareOp{"~<~": expr.CmpLT, "~<=~": expr.CmpLE, "~>~": expr.CmpGT, "~>=~": expr.CmpGE} {

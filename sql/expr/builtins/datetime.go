@@ -801,7 +801,7 @@ func datetimeFunctions() []*expr.Function {
 			if mask&2 != 0 {
 				as[3] = interval
 			}
-			f = append(f, stable(nullable(fnC("overlaps", boolean, as, func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
+			f = append(f, volatility(t, nullable(fnC("overlaps", boolean, as, func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
 				b := append([]datum(nil), a...)
 				for i := 0; i < 4; i += 2 {
 					if as[i+1] != interval || b[i+1].IsNull() {
@@ -991,6 +991,14 @@ func datetimeFunctions() []*expr.Function {
 			return sleep(ec, float64(a.Int()-clockNow(ec))/1e6)
 		})),
 	)
+}
+
+// volatility marks a function as stable if it works in the session's zone.
+func volatility(t *types.T, f *expr.Function) *expr.Function {
+	if t == timestamptz {
+		return stable(f)
+	}
+	return f
 }
 
 func midnight(ec *ctx) int64 {

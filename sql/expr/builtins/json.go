@@ -764,6 +764,16 @@ func jsonbArrayLength(_ *ctx, a datum) (datum, error) {
 	return null, errArgument("cannot get array length of a scalar")
 }
 
+// populating marks json_populate_record and its relatives; those on json have a third
+// argument, of no effect, for compatibility with old releases.
+func populating(binary bool, f *expr.Function) *expr.Function {
+	if !binary {
+		f.Args = append(f.Args, boolean)
+		f = defaults(named(f, "base", "from_json", "use_json_as_text"), types.False)
+	}
+	return stable(nullable(f))
+}
+
 func jsonFunctions() []*expr.Function {
 	pretty := func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
 		b, err := appendJSON(ec, nil, c.Args[0].Type(), a[0], len(a) > 1 && a[1].Bool())
@@ -881,10 +891,10 @@ func jsonFunctions() []*expr.Function {
 			setFn(b.prefix+"_array_elements", b.t, args(b.t), jsonElements(b.binary, false)),
 			setFn(b.prefix+"_array_elements_text", text, args(b.t), jsonElements(b.binary, true)),
 			setFn(b.prefix+"_object_keys", text, args(b.t), jsonKeys(b.binary)),
-			stable(nullable(setFn(b.prefix+"_populate_recordset", anyelement, args(anyelement, b.t), func(ec *ctx, c *expr.Call, a []datum) (expr.SetIter, error) {
+			populating(b.binary, setFn(b.prefix+"_populate_recordset", anyelement, args(anyelement, b.t), func(ec *ctx, c *expr.Call, a []datum) (expr.SetIter, error) {
 				return populateSet(c.Fn.Name, c.T, a[0], a[1], ec, true)
-			}))),
-			stable(nullable(fnC(b.prefix+"_populate_record", anyelement, args(anyelement, b.t), func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
+			})),
+			populating(b.binary, fnC(b.prefix+"_populate_record", anyelement, args(anyelement, b.t), func(ec *ctx, c *expr.Call, a []datum) (datum, error) {
 				if a[1].IsNull() {
 					return a[0], nil
 				}
@@ -893,7 +903,7 @@ func jsonFunctions() []*expr.Function {
 					return null, err
 				}
 				return populate(ec, c.T, a[0], v)
-			}))),
+			})),
 			stable(setFn(b.prefix+"_to_record", record, args(b.t), func(ec *ctx, c *expr.Call, a []datum) (expr.SetIter, error) {
 				return populateSet(c.Fn.Name, c.T, null, a[0], ec, false)
 			})),

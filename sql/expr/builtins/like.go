@@ -174,7 +174,7 @@ func likeFunctions() []*expr.Function {
 		return str(s), err
 	}
 	var f []*expr.Function
-	for _, t := range args(text, bpchar, name) {
+	for _, t := range args(text, name) {
 		f = append(f, fn2("like", boolean, t, text, likeFn(false, false)), fn2("notlike", boolean, t, text, likeFn(false, true)))
 	}
 	return append(f,

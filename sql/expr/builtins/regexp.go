@@ -859,13 +859,10 @@ func regexpFunctions() []*expr.Function {
 			}
 			return substrPattern(nil, a[0], str(p))
 		}),
-		nullable(fn2("similar_to_escape", text, text, text, func(_ *ctx, a, b datum) (datum, error) {
-			if a.IsNull() || b.IsNull() {
-				return null, nil
-			}
+		fn2("similar_to_escape", text, text, text, func(_ *ctx, a, b datum) (datum, error) {
 			p, err := similarPattern(a.Str(), b.Str(), false)
 			return str(p), err
-		})),
+		}),
 		fn1("similar_to_escape", text, text, func(_ *ctx, a datum) (datum, error) {
 			p, err := similarPattern(a.Str(), `\`, false)
 			return str(p), err

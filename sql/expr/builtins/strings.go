@@ -626,7 +626,7 @@ func stringFunctions() []*expr.Function {
 		fn1("character_length", int4, text, length), fn1("character_length", int4, bpchar, bpLength),
 		fn1("octet_length", int4, text, octets), fn1("octet_length", int4, bpchar, octets), fn1("octet_length", int4, bytea, octets),
 		fn1("bit_length", int4, text, bits), fn1("bit_length", int4, bytea, bits),
-		fn2("length", int4, bytea, name, func(_ *ctx, a, _ datum) (datum, error) { return length(nil, a) }),
+		stable(fn2("length", int4, bytea, name, func(_ *ctx, a, _ datum) (datum, error) { return length(nil, a) })),
 		text1("lower", strings.ToLower), text1("upper", strings.ToUpper), text1("initcap", initcap), text1("reverse", reverseString),
 		fn2("substring", text, text, int4, substr2), fn2("substr", text, text, int4, substr2),
 		fnN("substring", text, args(text, int4, int4), substr3), fnN("substr", text, args(text, int4, int4), substr3),
@@ -749,18 +749,18 @@ func stringFunctions() []*expr.Function {
 			out, err := decode(a.Str(), b.Str())
 			return types.NewBytes(out), err
 		}),
-		fn2("convert_to", bytea, text, name, func(_ *ctx, a, b datum) (datum, error) {
+		stable(fn2("convert_to", bytea, text, name, func(_ *ctx, a, b datum) (datum, error) {
 			if !isUTF8Name(b.Str()) {
 				return null, sqlstate.Unsupported("encoding %s", b.Str())
 			}
 			return types.NewBytes(a.Bytes()), nil
-		}),
-		fn2("convert_from", text, bytea, name, func(_ *ctx, a, b datum) (datum, error) {
+		})),
+		stable(fn2("convert_from", text, bytea, name, func(_ *ctx, a, b datum) (datum, error) {
 			if !isUTF8Name(b.Str()) {
 				return null, sqlstate.Unsupported("encoding %s", b.Str())
 			}
 			return types.NewBytes(a.Bytes()), types.CheckUTF8(a.Bytes())
-		}),
+		})),
 		fn1("to_hex", text, int4, func(_ *ctx, a datum) (datum, error) {
 			return str(strconv.FormatUint(uint64(uint32(a.Int())), 16)), nil
 		}),

@@ -339,6 +339,9 @@ func delegated(table string) []*expr.Function {
 				return ec.System.CallSystem(ec, fn, a)
 			}
 		}
+		if fn.Name == "pg_terminate_backend" {
+			named(defaults(fn, types.NewInt(0)), "pid", "timeout")
+		}
 		f = append(f, fn)
 	}
 	return f
