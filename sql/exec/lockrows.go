@@ -11,24 +11,45 @@ import (
 // lockRowsOp locks the rows of its input by their keys and drops those that are gone, or that
 // others have locked if it is to skip them.
 type lockRowsOp struct {
-	r  *run
-	in operator
-	n  *plan.PLockRows
+	r    *run
+	in   operator
+	n    *plan.PLockRows
+	b    *types.Batch // the input batch in progress
+	rows []uint16     // its selection
+	part types.Batch
 }
 
 func newLockRows(r *run, in operator, n *plan.PLockRows) *lockRowsOp {
 	return &lockRowsOp{r: r, in: in, n: n}
 }
 
-func (l *lockRowsOp) Open() error { return l.in.Open() }
-func (l *lockRowsOp) Close()      { l.in.Close() }
+func (l *lockRowsOp) Open() error {
+	l.b = nil
+	return l.in.Open()
+}
+
+func (l *lockRowsOp) Close() { l.in.Close() }
 
 func (l *lockRowsOp) Next() (*types.Batch, error) {
 	for {
-		b, err := l.in.Next()
-		if b == nil || err != nil {
-			return nil, err
+		if l.b == nil || len(l.rows) == 0 {
+			b, err := l.in.Next()
+			if b == nil || err != nil {
+				return nil, err
+			}
+			l.b, l.rows = b, l.rows[:0]
+			for k, n := 0, b.Len(); k < n; k++ {
+				l.rows = append(l.rows, uint16(b.RowAt(k)))
+			}
 		}
+		// Locking more than is wanted would hold others up: SKIP LOCKED LIMIT 1 takes one job.
+		n := len(l.rows)
+		if l.n.Limit > 0 {
+			n = int(min(int64(n), l.n.Limit))
+		}
+		b := &l.part
+		b.Cols, b.N, b.Sel = l.b.Cols, l.b.N, append(b.SelBuffer(), l.rows[:n]...)
+		l.rows = l.rows[n:]
 		for _, t := range l.n.Targets {
 			if err := l.lock(b, t); err != nil {
 				return nil, err
@@ -39,6 +60,9 @@ func (l *lockRowsOp) Next() (*types.Batch, error) {
 		}
 		if b.Len() > 0 {
 			return b, nil
+		}
+		if err := l.r.canceled(); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -63,7 +87,7 @@ func (l *lockRowsOp) lock(b *types.Batch, t plan.PLockTarget) error {
 		return nil
 	})
 	if err != nil {
-		return lockError(err, t.Table.Name)
+		return err
 	}
 	sel = sel[:0]
 	for k, n := 0, b.Len(); k < n; k++ {
@@ -75,6 +99,3 @@ func (l *lockRowsOp) lock(b *types.Batch, t plan.PLockTarget) error {
 	b.Sel = append(b.SelBuffer(), sel...)
 	return nil
 }
-
-// lockError passes control errors on; the session knows their SQLSTATEs.
-func lockError(err error, _ string) error { return err }

@@ -686,7 +686,7 @@ func (o *optimizer) planLockRows(n *plan.LockRows, req *request) *phys {
 	}
 	in := o.plan(n.Input, sub)
 	lay := in.layout()
-	node := &plan.PLockRows{Input: in.node}
+	node := &plan.PLockRows{Input: in.node, Limit: int64(req.limit)}
 	for _, t := range n.Targets {
 		node.Targets = append(node.Targets, plan.PLockTarget{Table: t.Rel.Table, KeyOrd: lay[t.Rel.RowKey], RowLock: t.RowLock})
 	}

@@ -582,10 +582,10 @@ func (b *binder) inferArbiters(ins *Insert, oc *ast.OnConflict) ([]*catalog.Inde
 	exprs := map[string]bool{}
 	it := rowItem(t, ins.Rel.Alias, ins.New, nil)
 	for _, e := range oc.Elems {
-		if ref, ok := e.Expr.(*ast.ColumnRef); ok && len(ref.Parts) == 1 {
-			c, _, found := t.ColumnByName(ref.Parts[0])
+		if e.Column != "" {
+			c, _, found := t.ColumnByName(e.Column)
 			if !found || c.Hidden {
-				return nil, errorf(sqlstate.UndefinedColumn, ref.Pos, "column %q does not exist", ref.Parts[0])
+				return nil, errorf(sqlstate.UndefinedColumn, e.Pos, "column %q does not exist", e.Column)
 			}
 			cols[c.Num] = true
 			continue

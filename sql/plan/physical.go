@@ -372,6 +372,8 @@ type PLockRows struct {
 	PhysBase
 	Input   PhysNode
 	Targets []PLockTarget
+	// Limit is the number of rows that are probably wanted, 0 if unknown: no more are locked at once.
+	Limit int64
 }
 
 // PLockTarget is one relation of a PLockRows.
