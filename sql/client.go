@@ -54,8 +54,8 @@ type Client interface {
 	// BeginRows announces a result set. Formats are the wire formats (0 text, 1
 	// binary): none, one for all, or one per column.
 	BeginRows(columns []Column, formats []int16) error
-	// Batch sends the selected rows of b, which the callee does not keep.
-	Batch(b *types.Batch) error
+	// Batch sends the selected rows from..to-1 of b, which the callee does not keep.
+	Batch(b *types.Batch, from, to int) error
 	// Row sends one row.
 	Row(row types.Row) error
 	// Complete ends a statement.
@@ -77,9 +77,22 @@ type Client interface {
 	// CopyData sends one piece of data, and CopyDone ends it.
 	CopyData(data []byte) error
 	CopyDone() error
-	// Settings returns the text conversion settings used for results; the
+	// SetConversion gives the settings of text conversion used for results; the
 	// session changes them in place.
 	SetConversion(s *types.Settings)
+	// SyncFollows reports whether the next message that the client has sent is a
+	// Sync: then nothing else can belong to the implicit transaction.
+	SyncFollows() bool
+	// Mark returns a position in the output, and Rewind takes back what was
+	// produced since; false if some of it has left already.
+	Mark() OutputMark
+	Rewind(m OutputMark) bool
+}
+
+// OutputMark is a position in a client's output.
+type OutputMark struct {
+	Bytes   int
+	Flushes uint64
 }
 
 // CopySource yields the data of a COPY FROM STDIN piece by piece.

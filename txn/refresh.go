@@ -58,3 +58,14 @@ func (t *Txn) refresh(ctx context.Context, to hlc.Timestamp) error {
 	}
 	return t.failed(err)
 }
+
+// Advance moves the snapshot to the present, if all that was read still holds
+// there. A transaction calls it to see what it has written by other means.
+func (t *Txn) Advance(ctx context.Context) error {
+	now := t.db.cfg.Clock.Now()
+	if t.meta.Isolation == kv.ReadCommitted {
+		t.setReadTS(now)
+		return nil
+	}
+	return t.moveUp(ctx, now, kv.RetryPushed, kv.Conflict{})
+}

@@ -90,7 +90,7 @@ func WallSource() int64 { return time.Now().UnixMicro() }
 // Clock issues Timestamps. All methods are safe for concurrent use.
 type Clock struct {
 	source    Source
-	maxOffset time.Duration
+	maxOffset atomic.Int64 // time.Duration
 	last      atomic.Uint64
 }
 
@@ -98,7 +98,9 @@ type Clock struct {
 // difference between the physical clocks of two nodes that the cluster is built
 // to tolerate; zero for a node that is alone for ever.
 func NewClock(source Source, maxOffset time.Duration) *Clock {
-	return &Clock{source: source, maxOffset: maxOffset}
+	c := &Clock{source: source}
+	c.SetMaxOffset(maxOffset)
+	return c
 }
 
 // Now returns a Timestamp above every one that Now has returned or Update has
@@ -133,5 +135,9 @@ func (c *Clock) Peek() Timestamp {
 // Physical returns physical time in microseconds since 1970.
 func (c *Clock) Physical() int64 { return c.source() }
 
-// MaxOffset returns the bound given to NewClock.
-func (c *Clock) MaxOffset() time.Duration { return c.maxOffset }
+// MaxOffset returns the greatest difference of two nodes' clocks that is
+// tolerated.
+func (c *Clock) MaxOffset() time.Duration { return time.Duration(c.maxOffset.Load()) }
+
+// SetMaxOffset changes MaxOffset: a node that was alone is joined by others.
+func (c *Clock) SetMaxOffset(d time.Duration) { c.maxOffset.Store(int64(d)) }

@@ -27,7 +27,7 @@ import (
 
 // GRPCConfig configures a GRPC transport.
 type GRPCConfig struct {
-	// Store is this store. Required.
+	// Store is this store; see Identify.
 	Store keys.StoreID
 	// Clock stamps frames and follows those received. Required.
 	Clock *hlc.Clock
@@ -98,6 +98,12 @@ func NewGRPC(cfg GRPCConfig) *GRPC {
 	t := &GRPC{cfg: cfg, peers: map[queueKey]*peer{}, conns: map[keys.StoreID]*grpcConn{}, heard: map[keys.StoreID]*atomic.Int64{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
+}
+
+// Identify tells the transport which store of which cluster it serves, if that
+// was not known to NewGRPC. Before Start.
+func (t *GRPC) Identify(store keys.StoreID, cluster string) {
+	t.cfg.Store, t.cfg.Cluster = store, cluster
 }
 
 // codecName is the gRPC content subtype of raft traffic: bytes as they are.

@@ -1,0 +1,71 @@
+package sql
+
+import (
+	"context"
+	"time"
+
+	"github.com/spanlite/spanlite/kv/keys"
+)
+
+// Cluster is what the SQL layer knows of the cluster, through the server.
+type Cluster interface {
+	// Nodes returns all nodes by id, as this one sees them.
+	Nodes(ctx context.Context) ([]NodeInfo, error)
+	// Ranges returns all ranges in key order. The figures are the leaseholders';
+	// a range whose leaseholder does not answer has none.
+	Ranges(ctx context.Context) ([]RangeInfo, error)
+}
+
+// NodeInfo is a row of spanlite_nodes.
+type NodeInfo struct {
+	Node     keys.NodeID   `json:"node"`
+	Addr     string        `json:"addr"`
+	SQLAddr  string        `json:"sql_addr"`
+	HTTPAddr string        `json:"http_addr"`
+	Locality string        `json:"locality"`
+	State    string        `json:"state"`
+	Version  string        `json:"version"`
+	Started  time.Time     `json:"started"`
+	Live     bool          `json:"live"`
+	Silent   time.Duration `json:"silent_ns"`
+	// The figures of the node's store, as of its last heartbeat.
+	Capacity  int64   `json:"capacity_bytes"`
+	Available int64   `json:"available_bytes"`
+	Used      int64   `json:"used_bytes"`
+	Ranges    int32   `json:"ranges"`
+	Leases    int32   `json:"leases"`
+	QPS       float64 `json:"qps"`
+}
+
+// RangeInfo is a row of spanlite_ranges.
+type RangeInfo struct {
+	Range      keys.RangeID `json:"range"`
+	Start      keys.Key     `json:"start"`
+	End        keys.Key     `json:"end"`
+	Generation uint64       `json:"generation"`
+	// Replicas are the nodes of the voters, Learners those that still catch up.
+	Replicas []keys.NodeID `json:"replicas"`
+	Learners []keys.NodeID `json:"learners,omitempty"`
+	// Leaseholder is 0 if none has answered; then the figures are 0 too.
+	Leaseholder keys.NodeID `json:"leaseholder"`
+	Bytes       int64       `json:"bytes"`
+	Keys        int64       `json:"keys"`
+	Intents     int64       `json:"intents"`
+	Locks       int         `json:"locks"`
+	QPS         float64     `json:"qps"`
+	Error       string      `json:"error,omitempty"`
+}
+
+// Table returns the table that the range lies in. It is 0 if the range holds
+// none or more than one.
+func (r *RangeInfo) Table() uint32 {
+	start, _, ok := keys.DecodeTable(r.Start)
+	if !ok {
+		return 0
+	}
+	end, rest, ok := keys.DecodeTable(r.End)
+	if ok && (end == start || end == start+1 && len(rest) == 0) {
+		return start
+	}
+	return 0
+}

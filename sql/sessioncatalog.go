@@ -1,0 +1,232 @@
+package sql
+
+import (
+	"context"
+
+	"github.com/spanlite/spanlite/sql/ast"
+	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/exec"
+	"github.com/spanlite/spanlite/sql/expr"
+	"github.com/spanlite/spanlite/sql/parser"
+	"github.com/spanlite/spanlite/sql/plan"
+	"github.com/spanlite/spanlite/sql/sqlstate"
+	"github.com/spanlite/spanlite/sql/types"
+)
+
+// This file is what a session shows of itself to the packages that execute
+// statements for it, and what it asks the catalog for its own needs.
+
+// schemaSession is the session as schemachange sees it.
+type schemaSession Session
+
+// Catalog implements schemachange.Session.
+func (s *schemaSession) Catalog() *catalog.Collection { return (*Session)(s).collection() }
+
+// Notice implements schemachange.Session.
+func (s *schemaSession) Notice(e *sqlstate.Error) { (*Session)(s).notice(e) }
+
+// PlanContext implements schemachange.Session.
+func (s *schemaSession) PlanContext() *plan.Context {
+	return (*Session)(s).planContext((*Session)(s).collection(), nil)
+}
+
+// EvalContext implements schemachange.Session.
+func (s *schemaSession) EvalContext() *expr.EvalContext { return (*Session)(s).evalContext(nil) }
+
+// UserID implements schemachange.Session.
+func (s *schemaSession) UserID() catalog.ID { return s.userID }
+
+// Query implements schemachange.Session: it runs a statement with a plan in the
+// session's transaction and drops its rows.
+func (s *schemaSession) Query(ctx context.Context, text string) error {
+	session := (*Session)(s)
+	statements, err := parser.Parse(text)
+	if err != nil {
+		return err
+	}
+	for i := range statements {
+		if !isPlanned(statements[i].AST) {
+			return sqlstate.Unsupported("%s within a schema change", statements[i].AST.Tag())
+		}
+		c, err := session.bindAndOptimize(statements[i].AST, nil)
+		if err != nil {
+			return err
+		}
+		mem := exec.NewMonitor(session.srv.cfg.Memory, 0)
+		_, err = exec.Run(ctx, c.plan, session.execContext(nil, mem), nil)
+		mem.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resolveType resolves a type as written.
+func (s *Session) resolveType(n *ast.TypeName) (*types.T, error) {
+	return plan.ResolveType(&s.ctx, s.collection(), n)
+}
+
+// typeByOID returns a type, nil if there is none.
+func (s *Session) typeByOID(oid types.OID) *types.T {
+	if t := types.ByOID(oid); t != nil {
+		return t
+	}
+	return s.collection().TypeByOID(oid)
+}
+
+// checkPrivileges is called by the binder for each relation of a statement.
+// Superusers may do everything; privileges of others are not enforced yet, and
+// Server.login refuses them.
+func (s *Session) checkPrivileges(rel catalog.Relation, privileges uint32, columns []catalog.AttNum) error {
+	return nil
+}
+
+// login finds the user and the database of a session.
+func (s *Session) login(ctx context.Context) error {
+	coll := catalog.NewCollection(s.srv.cfg.Catalog, s.srv.catalogDB(), nil)
+	role, err := coll.Role(ctx, s.args.User)
+	if err != nil {
+		if err := s.srv.cfg.Catalog.Refresh(ctx); err != nil {
+			return err
+		}
+		if role, err = coll.Role(ctx, s.args.User); err != nil {
+			return sqlstate.New(sqlstate.InvalidAuthorizationSpec, "role \"%s\" does not exist", s.args.User)
+		}
+	}
+	if !role.Login {
+		return sqlstate.New(sqlstate.InvalidAuthorizationSpec, "role \"%s\" is not permitted to log in", s.args.User)
+	}
+	db, err := coll.Database(ctx, s.args.Database)
+	if err != nil {
+		if err := s.srv.cfg.Catalog.Refresh(ctx); err != nil {
+			return err
+		}
+		if db, err = coll.Database(ctx, s.args.Database); err != nil {
+			return err
+		}
+	}
+	s.userID, s.database, s.superuser = role.ID, db.ID, role.Superuser
+	return nil
+}
+
+// setRole executes SET ROLE and SET SESSION AUTHORIZATION, of which only those to
+// the present user do nothing.
+func (s *Session) setRole(st *ast.Set) error {
+	if st.Default {
+		return nil
+	}
+	name, err := settingText(st)
+	if err != nil {
+		return err
+	}
+	if name == s.args.User || name == "none" {
+		return nil
+	}
+	return sqlstate.Unsupported("SET %s to another role", st.Name)
+}
+
+// dropTemporary executes DISCARD TEMP: there are no temporary tables.
+func (s *Session) dropTemporary() error { return nil }
+
+// endSessionLocks releases advisory locks of the session.
+func (s *Session) endSessionLocks() {}
+
+// catalogDB returns the transactional store as the catalog wants it.
+func (srv *Server) catalogDB() catalog.DB { return catalogDB{srv.cfg.DB} }
+
+// sessionNames resolves reg* types.
+type sessionNames struct{ s *Session }
+
+// LookupReg implements types.Names.
+func (n sessionNames) LookupReg(t *types.T, text string) (types.OID, error) {
+	name, err := parser.ParseName(text)
+	if err != nil {
+		return 0, err
+	}
+	ctx, coll := &n.s.ctx, n.s.collection()
+	full := objectName(name)
+	full.Offset = -1
+	switch t.OID {
+	case types.OIDRegclass:
+		id, err := coll.LookupOID(ctx, full)
+		if err == nil && id == 0 {
+			err = catalog.UndefinedRelation(full)
+		}
+		return types.OID(id), err
+	case types.OIDRegnamespace:
+		sc, err := coll.Schema(ctx, full.Name)
+		if err != nil {
+			return 0, err
+		}
+		return types.OID(sc.ID), nil
+	case types.OIDRegrole:
+		r, err := coll.Role(ctx, full.Name)
+		if err != nil {
+			return 0, err
+		}
+		return types.OID(r.ID), nil
+	case types.OIDRegtype:
+		tn, err := parser.ParseType(text)
+		if err != nil {
+			return 0, err
+		}
+		typ, err := n.s.resolveType(tn)
+		if err != nil {
+			return 0, err
+		}
+		return typ.OID, nil
+	case types.OIDRegproc, types.OIDRegprocedure:
+		if fs := n.s.srv.cfg.Registry.Functions(full.Name); len(fs) > 0 {
+			return fs[0].OID, nil
+		}
+		return 0, sqlstate.New(sqlstate.UndefinedFunction, "function \"%s\" does not exist", text)
+	}
+	return 0, sqlstate.Unsupported("look-up of type %s by name", t)
+}
+
+// RegName implements types.Names.
+func (n sessionNames) RegName(t *types.T, oid types.OID) (string, bool) {
+	coll := n.s.collection()
+	switch t.OID {
+	case types.OIDRegclass:
+		return n.relationName(coll, catalog.ID(oid))
+	case types.OIDRegtype:
+		if typ := n.s.typeByOID(oid); typ != nil {
+			return types.FormatType(typ, -1, false), true
+		}
+	case types.OIDRegnamespace, types.OIDRegrole:
+		if d := coll.ByID(catalog.ID(oid)); d != nil {
+			return ast.QuoteIdent(d.Head().Name), true
+		}
+	case types.OIDRegproc, types.OIDRegprocedure:
+		if f := n.s.srv.cfg.Registry.FunctionByOID(oid); f != nil {
+			return f.Name, true
+		}
+	}
+	return "", false
+}
+
+// relationName prints a relation or an index, qualified unless it is visible.
+func (n sessionNames) relationName(coll *catalog.Collection, id catalog.ID) (string, bool) {
+	d := coll.ByID(id)
+	name := ""
+	if rel, ok := d.(catalog.Relation); ok {
+		name = rel.Head().Name
+	} else if t, ok := coll.Owner(id).(*catalog.Table); ok {
+		if x := t.IndexByOID(id); x != nil {
+			d, name = t, x.Name
+		}
+	}
+	if name == "" {
+		return "", false
+	}
+	name = ast.QuoteIdent(name)
+	if visible, err := coll.Visible(&n.s.ctx, id); err == nil && !visible {
+		name = ast.QuoteIdent(planCatalog{coll}.SchemaName(d.Head().Schema)) + "." + name
+	}
+	return name, true
+}
+
+// LookupType implements types.Names.
+func (n sessionNames) LookupType(oid types.OID) *types.T { return n.s.collection().TypeByOID(oid) }
