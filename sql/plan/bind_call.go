@@ -28,7 +28,7 @@ func (b *binder) call(e *ast.FuncCall) (expr.Expr, error) {
 		return b.windowCall(e)
 	case expr.WindowFunction:
 		if e.Over == nil {
-			return nil, errorf(sqlstate.WindowingError, e.Pos, "window function %s requires an OVER clause", e.Name.Name)
+			return nil, errorf(sqlstate.WrongObjectType, e.Pos, "window function %s requires an OVER clause", e.Name.Name)
 		}
 		return b.windowCall(e)
 	}
@@ -162,7 +162,10 @@ func (b *binder) setCall(c *expr.Call, pos ast.Pos) (expr.Expr, error) {
 // aggregate binds a plain aggregate call.
 func (b *binder) aggregate(e *ast.FuncCall) (expr.Expr, error) {
 	lv := b.level
-	if lv.inAgg {
+	switch {
+	case lv.inAgg && lv.clause.name == inFilter.name:
+		return nil, errorf(sqlstate.GroupingError, e.Pos, "aggregate functions are not allowed in FILTER")
+	case lv.inAgg:
 		return nil, errorf(sqlstate.GroupingError, e.Pos, "aggregate function calls cannot be nested")
 	}
 	lv.inAgg = true
@@ -173,7 +176,7 @@ func (b *binder) aggregate(e *ast.FuncCall) (expr.Expr, error) {
 	}
 	// The aggregate belongs to the innermost level whose columns it uses.
 	target := b.aggLevel(ac)
-	if target.clause.noAgg && !target.inWindowOnly() {
+	if target.clause.noAgg {
 		return nil, errorf(sqlstate.GroupingError, e.Pos, "aggregate functions are not allowed in %s", target.clause.name)
 	}
 	target.hasAggs = true
@@ -195,8 +198,6 @@ func (b *binder) aggregate(e *ast.FuncCall) (expr.Expr, error) {
 	target.aggs = append(target.aggs, AggItem{ID: id, Call: ac})
 	return b.ref(id, ast.NoPos), nil
 }
-
-func (l *level) inWindowOnly() bool { return false }
 
 // aggLevel finds the query level that an aggregate belongs to.
 func (b *binder) aggLevel(ac *AggCall) *level {

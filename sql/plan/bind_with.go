@@ -18,8 +18,9 @@ type cteScope struct {
 	working bool
 	// refs counts references while working.
 	refs int
-	// level is where the query was defined, for checks.
-	noReturn bool
+	// noReturn: a data-modifying query without RETURNING. invalid: a recursive query whose
+	// form does not allow it to refer to itself is being bound.
+	noReturn, invalid bool
 }
 
 func (b *binder) findCTE(name string) *cteScope {
@@ -107,6 +108,9 @@ func (b *binder) defineCTE(c *ast.CTE, sc *cteScope, cols []outCol) error {
 
 // cteRef is a reference to a WITH query in FROM.
 func (b *binder) cteRef(sc *cteScope, te *ast.TableRef) (Node, []*nsItem, error) {
+	if sc.invalid {
+		return nil, nil, errorf(sqlstate.InvalidRecursion, te.Pos, "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", sc.name)
+	}
 	if sc.noReturn {
 		return nil, nil, errorf(sqlstate.FeatureNotSupported, te.Pos, "WITH query %q does not have a RETURNING clause", sc.name)
 	}
@@ -209,7 +213,16 @@ func (b *binder) recursiveCTE(c *ast.CTE, sel *ast.Select) error {
 	return nil
 }
 
-func (b *binder) plainRecursive(c *ast.CTE) error { return b.plainCTE(c) }
+// plainRecursive binds a query of WITH RECURSIVE that cannot be recursive, and refuses one that tries.
+func (b *binder) plainRecursive(c *ast.CTE) error {
+	outer := b.ctes
+	b.ctes = &cteScope{parent: outer, name: c.Name, invalid: true}
+	err := b.plainCTE(c)
+	if err != nil {
+		b.ctes = outer
+	}
+	return err
+}
 
 // assignUnion converts a column of the recursive term to the type of the non-recursive one, if that is what the
 // union of both would have.
