@@ -372,6 +372,7 @@ func TestParallelCommitFaults(t *testing.T) {
 				t.Run(fmt.Sprintf("%d/%s/recoverable=%v", f, where, recoverable), func(t *testing.T) {
 					c := newCluster(t, txn.Config{}, "m")
 					c.put("a", "0", "x", "0")
+					eventually(t, func() bool { i, r := c.leftovers(); return i+r == 0 })
 					var mu sync.Mutex
 					lost := false
 					c.inject(func(_ *member, b *kv.Batch) fault {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/invariant"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/storage"
 )
@@ -336,5 +337,7 @@ func TestGetAllocatesNothing(t *testing.T) {
 		}
 		_ = c.Close()
 	})
-	require.LessOrEqual(t, allocs, 0.5) // pools are emptied by the collector now and then
+	if !invariant.Expensive { // the race detector empties pools at random
+		require.LessOrEqual(t, allocs, 0.5)
+	}
 }
