@@ -52,7 +52,10 @@ func (b *binder) expr(e ast.Expr) (expr.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &expr.IsNull{Arg: expr.ToKnown(b.s, x), Not: e.Not}, nil
+		if _, isParam := x.(*expr.Param); !isParam {
+			x = expr.ToKnown(b.s, x)
+		}
+		return &expr.IsNull{Arg: x, Not: e.Not}, nil
 	case *ast.IsBool:
 		name := "IS " + [...]string{"TRUE", "FALSE", "UNKNOWN"}[e.Value]
 		if e.Not {

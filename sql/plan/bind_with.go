@@ -121,7 +121,11 @@ func (b *binder) cteRef(sc *cteScope, te *ast.TableRef) (Node, []*nsItem, error)
 	var ids []ColID
 	for i, id := range sc.cte.Cols {
 		src := b.md.Columns[id]
-		nid := b.newColumn(Column{Name: sc.names[i], T: src.T})
+		col := Column{Name: sc.names[i], T: src.T}
+		if src.Ord >= 0 && !sc.working && sc.cte.Rec == nil {
+			col.Rel, col.Ord = src.Rel, src.Ord // the client is told where a column comes from
+		}
+		nid := b.newColumn(col)
 		ids = append(ids, nid)
 		it.cols = append(it.cols, nsCol{name: sc.names[i], id: nid})
 	}

@@ -74,8 +74,6 @@ func figureName(e ast.Expr) (string, int) {
 		return "greatest", 2
 	case *ast.SessionValue:
 		return e.Kind.String(), 2
-	case *ast.Bool:
-		return "bool", 1
 	}
 	return "", 0
 }
