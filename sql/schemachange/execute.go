@@ -16,18 +16,36 @@ type statement struct {
 	s    Session
 	coll *catalog.Collection
 	ctx  context.Context
+
+	// nextID and idsLeft are OIDs taken and not used yet.
+	nextID  catalog.ID
+	idsLeft int
+	// direct says that data of new indexes may be written outside of the transaction: it
+	// reads at a timestamp of its own choosing from here on.
+	direct bool
 }
 
 // Execute runs a statement in the session's transaction. Errors are *sqlstate.Error in
 // PostgreSQL's words, or control errors of the layers below.
 func (e *Executor) Execute(ctx context.Context, s Session, stmt ast.Statement) error {
 	x := &statement{e: e, s: s, coll: s.Catalog(), ctx: ctx}
-	switch stmt := stmt.(type) {
-	default:
-		return sqlstate.Unsupported("%s", stmt.Tag())
+	if t, ok := x.coll.Txn().(interface {
+		Used() bool
+		Isolation() kv.Isolation
+	}); ok {
+		x.direct = !t.Used() || t.Isolation() == kv.ReadCommitted
 	}
-	_ = x
-	return nil
+	switch stmt := stmt.(type) {
+	case *ast.CreateTable:
+		return x.createTable(stmt)
+	case *ast.CreateSequence:
+		return x.createSequence(stmt)
+	case *ast.AlterSequence:
+		return x.alterSequence(stmt)
+	case *ast.CreateIndex:
+		return x.createIndex(stmt)
+	}
+	return sqlstate.Unsupported("%s", stmt.Tag())
 }
 
 // AfterCommit makes the changes of a committed transaction known on this node and to the
