@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"slices"
+	"sync"
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/keys"
@@ -34,7 +35,7 @@ type scanOp struct {
 	cur   int
 	start []byte // where the current span goes on
 	end   []byte
-	page  kv.Rows
+	page  *kv.Rows
 	pos   int
 	bytes int64
 	done  bool // nothing more to fetch of the current span
@@ -59,9 +60,22 @@ func newScan(r *run, n *plan.PTableScan) (*scanOp, error) {
 	return s, err
 }
 
-func (s *scanOp) Close() {}
+// pages are the buffers of scans that have ended. They are large, and a short scan's is
+// soon wanted again.
+var pages = sync.Pool{New: func() any { return new(kv.Rows) }}
+
+func (s *scanOp) Close() {
+	if s.page != nil {
+		s.page.Reset()
+		pages.Put(s.page)
+		s.page = nil
+	}
+}
 
 func (s *scanOp) Open() error {
+	if s.page == nil {
+		s.page = pages.Get().(*kv.Rows)
+	}
 	s.cur, s.start, s.done = -1, nil, true
 	s.page.Reset()
 	s.pos = 0
@@ -160,7 +174,7 @@ func (s *scanOp) fetch() (bool, error) {
 			opt.MaxRows = max(s.n.Limit, 1)
 		}
 		s.bytes = min(4*s.bytes, pageBytesMax)
-		resume, err := s.r.c.Txn.Scan(s.r.ctx, s.start, s.end, opt, &s.page)
+		resume, err := s.r.c.Txn.Scan(s.r.ctx, s.start, s.end, opt, s.page)
 		if err != nil {
 			return false, err
 		}

@@ -117,6 +117,54 @@ type writer struct {
 	codec *tableCodec
 	key   []byte
 	value []byte
+	// indexOrds are the table ordinals that the entries of Table.Indexes[i] depend on, the primary
+	// key's included; nil if expressions have to be evaluated to know.
+	indexOrds [][]int
+}
+
+// dependencies fills in indexOrds.
+func (w *writer) dependencies() {
+	w.indexOrds = make([][]int, len(w.t.Indexes))
+indexes:
+	for i := range w.t.Indexes {
+		x := &w.t.Indexes[i]
+		if x.Predicate != nil {
+			continue
+		}
+		var ords []int
+		for _, c := range x.Columns {
+			if c.Expr != nil {
+				continue indexes
+			}
+			ords = append(ords, w.t.MustOrdinal(c.Num))
+		}
+		for _, n := range x.Include {
+			ords = append(ords, w.t.MustOrdinal(n))
+		}
+		for _, c := range w.t.Primary.Columns {
+			ords = append(ords, w.t.MustOrdinal(c.Num))
+		}
+		w.indexOrds[i] = ords
+	}
+}
+
+// unaffected reports whether the entry of index i is the same for both rows.
+func (w *writer) unaffected(i int, old, row types.Row) bool {
+	if w.indexOrds[i] == nil {
+		return false
+	}
+	for _, ord := range w.indexOrds[i] {
+		if differ(old[ord], row[ord]) {
+			return false
+		}
+		// Equal is not identical: 1.0 and 1.00, or char(n) with other blanks.
+		switch old[ord].Family() {
+		case types.FamInt, types.FamBool, types.FamString, types.FamNull:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // writer returns the statement's writer of a table.
@@ -127,6 +175,7 @@ func (r *run) writer(w *plan.TableWrite) *writer {
 	x := r.writes.writers[w.Table.ID]
 	if x == nil {
 		x = &writer{r: r, w: w, t: w.Table, codec: codecOf(w.Table)}
+		x.dependencies()
 		r.writes.writers[w.Table.ID] = x
 	}
 	return x
@@ -467,6 +516,9 @@ func (w *writer) update(old, row types.Row, oldKey []byte) error {
 		return err
 	}
 	for i := range w.t.Indexes {
+		if w.unaffected(i, old, row) {
+			continue
+		}
 		if err := w.updateEntry(i, old, row); err != nil {
 			return err
 		}

@@ -661,7 +661,11 @@ func (o *optimizer) arrangeCTE(n plan.Node, cols []plan.ColID) *phys {
 func (o *optimizer) planCTEScan(n *plan.CTEScan) *phys {
 	node := &plan.PCTEScan{CTE: o.planCTE(n.CTE), Alias: n.Alias}
 	rows := o.cteRows[n.CTE]
-	node.PhysBase = o.baseOf(o.physCols(n.Cols), rows, 0, rows*costScanRow+node.CTE.Plan.Phys().Total)
+	cols := o.physCols(n.Cols)
+	for i := range cols {
+		cols[i].Qualifier = n.Alias
+	}
+	node.PhysBase = o.baseOf(cols, rows, 0, rows*costScanRow+node.CTE.Plan.Phys().Total)
 	return &phys{node: node}
 }
 
