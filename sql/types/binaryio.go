@@ -28,6 +28,9 @@ func appendBinary(dst []byte, t *T, d Datum) []byte {
 	case OIDFloat4:
 		return be.AppendUint32(dst, math.Float32bits(float32(d.Float())))
 	case OIDFloat8:
+		if d.Float() != d.Float() {
+			return be.AppendUint64(dst, floatNaN)
+		}
 		return be.AppendUint64(dst, uint64(d.n))
 	case OIDNumeric:
 		return appendNumericBinary(dst, d.Numeric())
@@ -60,6 +63,9 @@ func appendBinary(dst []byte, t *T, d Datum) []byte {
 	return dst
 }
 
+// floatNaN is the NaN that PostgreSQL sends; Go's has another payload.
+const floatNaN = 0x7ff8000000000000
+
 // jsonbVersion is the first byte of jsonb's binary form.
 const jsonbVersion = 1
 
@@ -72,6 +78,8 @@ const (
 	numericNInf   = 0xF000
 	numericBase   = 10000
 	numericHeader = 8
+	// numericInfScale is the scale that PostgreSQL happens to send with an infinity.
+	numericInfScale = 0x20
 )
 
 // appendNumericBinary appends: number of digits, weight, sign, display scale (u16
@@ -92,7 +100,7 @@ func appendNumericBinary(dst []byte, v Numeric) []byte {
 		if v.Sign() < 0 {
 			sgn = numericNInf
 		}
-		header(0, 0, sgn, 0)
+		header(0, 0, sgn, numericInfScale)
 		return dst
 	case v.Sign() == 0:
 		header(0, 0, numericPos, v.scale)
@@ -176,34 +184,28 @@ func parseNumericBinary(buf []byte) (Numeric, error) {
 	}
 	// Value = sum digit[i] * 10000^(weight-i); the coefficient is scaled by 10^scale.
 	small, fits := int64(0), true
-	var big *apd.BigInt
-	base := apd.NewBigInt(numericBase)
 	for i := range n {
 		dig := be.Uint16(buf[numericHeader+2*i:])
 		if dig >= numericBase {
 			return Numeric{}, errBinary("invalid digit in external \"numeric\" value")
 		}
-		if fits && small < (math.MaxInt64-numericBase)/numericBase {
+		if fits = fits && small < (math.MaxInt64-numericBase)/numericBase; fits {
 			small = small*numericBase + int64(dig)
-			continue
 		}
-		if fits {
-			fits = false
-			big = apd.NewBigInt(small)
-		}
-		big.Mul(big, base)
-		big.Add(big, apd.NewBigInt(int64(dig)))
 	}
-	if fits {
-		big = nil
-	}
-	// The digits read so far have exponent 4*(weight-n+1); bring it to -scale.
-	exp := decDigits * (weight - n + 1)
 	v := Numeric{coef: small}
 	if !fits {
-		v = numericFromBig(big, 0)
+		// By way of decimal text, as reading that is not quadratic.
+		text := make([]byte, 0, decDigits*n)
+		for i := range n {
+			dig := int(be.Uint16(buf[numericHeader+2*i:]))
+			text = append2(append2(text, dig/100), dig%100)
+		}
+		c, _ := new(apd.BigInt).SetString(string(text), 10)
+		v = numericFromBig(c, 0)
 	}
-	v = v.shift(exp)
+	// The digits read so far have exponent 4*(weight-n+1); bring it to -scale.
+	v = v.shift(decDigits * (weight - n + 1))
 	v = v.Trunc(int32(scale))
 	if sgn == numericNeg {
 		v = v.Neg()

@@ -514,7 +514,8 @@ func ValidJSONValue(b []byte) error {
 		}
 		return nil
 	case JSONNumber:
-		if n, err := ParseNumeric(string(b[1:])); err != nil || !n.IsFinite() {
+		// Only the form that is stored: a value must print as its bytes.
+		if n, err := ParseNumeric(string(b[1:])); err != nil || !n.IsFinite() || string(n.AppendText(nil)) != string(b[1:]) {
 			return bad
 		}
 		return nil
