@@ -35,7 +35,14 @@ func (w *writer) end(mark int) {
 }
 
 // message appends a message that is not on the hot path.
-func (w *writer) message(m pgproto3.BackendMessage) { w.out = m.Encode(w.out) }
+func (w *writer) message(m pgproto3.BackendMessage) {
+	out, err := m.Encode(w.out)
+	if err != nil {
+		w.err = err
+		return
+	}
+	w.out = out
+}
 
 // maybeFlush writes if much has been collected.
 func (w *writer) maybeFlush() error {

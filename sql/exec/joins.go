@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"math"
+
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/plan"
 	"github.com/spanlite/spanlite/sql/types"
@@ -168,18 +170,67 @@ type joinState struct {
 	used []bool
 	// k is the next selected left row, cand the next candidate of row k.
 	k       int
-	unmatch bool // the batch's rows without partner come next
 	keepL   []uint16
 	keepR   []uint32
+	// Outer joins keep the order of the left side: a row without a partner comes out in its place. settled
+	// counts the selected left rows that are done with, and queue holds what is still to be returned.
+	settled int
+	queueL  []uint16
+	queueR  []uint32
 }
 
-// flush turns the collected pairs into an output batch; nil if none is due.
-func (s *joinState) flush() (*types.Batch, error) {
-	if len(s.lIdx) == 0 {
+// noPartner stands for the missing right row of an outer join.
+const noPartner = math.MaxUint32
+
+// begin starts on a left batch.
+func (s *joinState) begin(b *types.Batch) {
+	s.left, s.k, s.settled = b, 0, 0
+	s.matched = types.Bitmap{}
+}
+
+// outer reports whether left rows without a partner are part of the result.
+func (s *joinState) outer() bool { return s.kind == plan.LeftJoin || s.kind == plan.FullJoin }
+
+// drain returns what is queued, a batch at a time; nil if nothing is.
+func (s *joinState) drain() *types.Batch {
+	n := min(len(s.queueL), types.BatchSize)
+	if n == 0 {
+		return nil
+	}
+	b := s.emit(s.left, s.right, s.queueL[:n], s.queueR[:n])
+	s.queueL, s.queueR = s.queueL[n:], s.queueR[n:]
+	return b
+}
+
+// settle queues the pairs of an outer join in the order of the left rows, and the left rows without partner among
+// the first done.
+func (s *joinState) settle(lIdx []uint16, rIdx []uint32, done int) {
+	s.queueL, s.queueR = s.queueL[:0], s.queueR[:0]
+	p := 0
+	for ; s.settled < done; s.settled++ {
+		i := uint16(s.left.RowAt(s.settled))
+		if p == len(lIdx) || lIdx[p] != i {
+			if !s.matched.Get(int(i)) {
+				s.queueL, s.queueR = append(s.queueL, i), append(s.queueR, noPartner)
+			}
+			continue
+		}
+		for p < len(lIdx) && lIdx[p] == i {
+			s.queueL, s.queueR = append(s.queueL, i), append(s.queueR, rIdx[p])
+			p++
+		}
+	}
+	s.queueL, s.queueR = append(s.queueL, lIdx[p:]...), append(s.queueR, rIdx[p:]...)
+}
+
+// flush turns the collected pairs into an output batch; nil if none is due. All candidates of the first done
+// left rows have been seen.
+func (s *joinState) flush(done int) (*types.Batch, error) {
+	if len(s.lIdx) == 0 && !s.outer() {
 		return nil, nil
 	}
 	lIdx, rIdx := s.lIdx, s.rIdx
-	if len(s.on) > 0 {
+	if len(s.on) > 0 && len(lIdx) > 0 {
 		sel, err := s.test(s.left, s.right)
 		if err != nil {
 			return nil, err
@@ -199,6 +250,11 @@ func (s *joinState) flush() (*types.Batch, error) {
 			s.used[r] = true
 		}
 	}
+	if s.outer() {
+		s.settle(lIdx, rIdx, done)
+		s.lIdx, s.rIdx = s.lIdx[:0], s.rIdx[:0]
+		return s.drain(), nil
+	}
 	s.lIdx, s.rIdx = s.lIdx[:0], s.rIdx[:0]
 	if len(lIdx) == 0 || s.kind == plan.SemiJoin || s.kind == plan.AntiJoin {
 		return nil, nil
@@ -206,17 +262,13 @@ func (s *joinState) flush() (*types.Batch, error) {
 	return s.emit(s.left, s.right, lIdx, rIdx), nil
 }
 
-// leftovers returns what the kind of the join makes of the left rows after all candidates were seen: those without
-// a partner (left, full, anti) or with one (semi).
+// leftovers returns the left rows of a semi join with a partner, of an anti join without one, after all
+// candidates were seen.
 func (s *joinState) leftovers() *types.Batch {
-	var want bool
-	switch s.kind {
-	case plan.SemiJoin:
-		want = true
-	case plan.LeftJoin, plan.FullJoin, plan.AntiJoin:
-	default:
+	if s.kind != plan.SemiJoin && s.kind != plan.AntiJoin {
 		return nil
 	}
+	want := s.kind == plan.SemiJoin
 	s.keepL = s.keepL[:0]
 	for k, n := 0, s.left.Len(); k < n; k++ {
 		i := s.left.RowAt(k)
@@ -259,7 +311,7 @@ func newHashJoin(r *run, n *plan.PHashJoin, left, right operator) *hashJoinOp {
 func (h *hashJoinOp) Open() error {
 	h.reset()
 	h.built, h.phase, h.tail, h.left = false, 0, 0, nil
-	h.lIdx, h.rIdx = h.lIdx[:0], h.rIdx[:0]
+	h.lIdx, h.rIdx, h.queueL, h.queueR = h.lIdx[:0], h.rIdx[:0], nil, nil
 	return h.leftOp.Open()
 }
 
@@ -437,13 +489,16 @@ func (h *hashJoinOp) begin(b *types.Batch) error {
 		h.dropNullKeys(b, h.keys)
 	}
 	hashVecs(h.keys, b, h.hashes[:])
-	h.left, h.k, h.inRow = b, 0, false
-	h.matched = types.Bitmap{}
+	h.joinState.begin(b)
+	h.inRow = false
 	return nil
 }
 
 // probe goes on with the current left batch until there is something to return.
 func (h *hashJoinOp) probe() (*types.Batch, error) {
+	if b := h.drain(); b != nil {
+		return b, nil
+	}
 	n := h.left.Len()
 	first := h.kind == plan.SemiJoin || h.kind == plan.AntiJoin
 	single := first && len(h.on) == 0
@@ -470,7 +525,7 @@ func (h *hashJoinOp) probe() (*types.Batch, error) {
 			}
 			h.lIdx, h.rIdx = append(h.lIdx, uint16(i)), append(h.rIdx, r)
 			if len(h.lIdx) == types.BatchSize {
-				out, err := h.flush()
+				out, err := h.flush(h.k)
 				if out != nil || err != nil {
 					return out, err
 				}
@@ -482,11 +537,13 @@ func (h *hashJoinOp) probe() (*types.Batch, error) {
 		h.k++
 		h.inRow = false
 	}
-	out, err := h.flush()
-	if out != nil || err != nil {
-		return out, err
+	if h.settled < n || len(h.lIdx) > 0 {
+		out, err := h.flush(n)
+		if out != nil || err != nil {
+			return out, err
+		}
 	}
-	out = h.leftovers()
+	out := h.leftovers()
 	h.releaseKeys()
 	h.left = nil
 	return out, nil
@@ -518,7 +575,7 @@ func (l *nestLoopOp) Open() error {
 		l.right = nil
 	}
 	l.built, l.phase, l.tail, l.left, l.used, l.running = false, 0, 0, nil, nil, false
-	l.lIdx, l.rIdx = l.lIdx[:0], l.rIdx[:0]
+	l.lIdx, l.rIdx, l.queueL, l.queueR = l.lIdx[:0], l.rIdx[:0], nil, nil
 	return l.leftOp.Open()
 }
 
@@ -584,8 +641,8 @@ func (l *nestLoopOp) Next() (*types.Batch, error) {
 				l.phase = 1
 				break
 			}
-			l.left, l.k, l.rNext, l.running = b, 0, 0, false
-			l.matched = types.Bitmap{}
+			l.begin(b)
+			l.rNext, l.running = 0, false
 		}
 		out, err := l.step()
 		if out != nil || err != nil {
@@ -609,6 +666,9 @@ func (l *nestLoopOp) Next() (*types.Batch, error) {
 }
 
 func (l *nestLoopOp) step() (*types.Batch, error) {
+	if b := l.drain(); b != nil {
+		return b, nil
+	}
 	n := l.left.Len()
 	first := l.kind == plan.SemiJoin || l.kind == plan.AntiJoin
 	for l.k < n {
@@ -623,7 +683,7 @@ func (l *nestLoopOp) step() (*types.Batch, error) {
 			l.lIdx, l.rIdx = append(l.lIdx, uint16(i)), append(l.rIdx, uint32(l.rNext))
 			l.rNext++
 			if len(l.lIdx) == types.BatchSize {
-				out, err := l.flush()
+				out, err := l.flush(l.k)
 				if err == nil {
 					err = l.r.canceled()
 				}
@@ -638,18 +698,21 @@ func (l *nestLoopOp) step() (*types.Batch, error) {
 		l.k++
 		l.rNext, l.running = 0, false
 		if l.n.Lateral || first {
-			// The store changes with the next row, or the row may be decided.
-			out, err := l.flush()
+			// The store changes with the next row, or the row may be decided. What is queued must be
+			// out before.
+			out, err := l.flush(l.k)
 			if out != nil || err != nil {
 				return out, err
 			}
 		}
 	}
-	out, err := l.flush()
-	if out != nil || err != nil {
-		return out, err
+	if l.settled < n || len(l.lIdx) > 0 {
+		out, err := l.flush(n)
+		if out != nil || err != nil {
+			return out, err
+		}
 	}
-	out = l.leftovers()
+	out := l.leftovers()
 	l.left = nil
 	return out, nil
 }

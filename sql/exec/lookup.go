@@ -51,7 +51,7 @@ func newLookupJoin(r *run, n *plan.PLookupJoin, left operator) (*lookupJoinOp, e
 
 func (l *lookupJoinOp) Open() error {
 	l.left = nil
-	l.lIdx, l.rIdx = l.lIdx[:0], l.rIdx[:0]
+	l.lIdx, l.rIdx, l.queueL, l.queueR = l.lIdx[:0], l.rIdx[:0], nil, nil
 	return l.leftOp.Open()
 }
 
@@ -72,8 +72,8 @@ func (l *lookupJoinOp) Next() (*types.Batch, error) {
 			if err := l.lookup(b); err != nil {
 				return nil, err
 			}
-			l.left, l.k, l.inRow = b, 0, false
-			l.matched = types.Bitmap{}
+			l.begin(b)
+			l.inRow = false
 		}
 		out, err := l.step()
 		if out != nil || err != nil {
@@ -247,8 +247,12 @@ func (l *lookupJoinOp) keep(rows *kv.Rows) error {
 }
 
 func (l *lookupJoinOp) step() (*types.Batch, error) {
+	if b := l.drain(); b != nil {
+		return b, nil
+	}
 	first := l.kind == plan.SemiJoin || l.kind == plan.AntiJoin
-	for n := l.left.Len(); l.k < n; {
+	n := l.left.Len()
+	for l.k < n {
 		i := l.left.RowAt(l.k)
 		rg := l.ranges[i]
 		if !l.inRow {
@@ -262,7 +266,7 @@ func (l *lookupJoinOp) step() (*types.Batch, error) {
 			l.lIdx, l.rIdx = append(l.lIdx, uint16(i)), append(l.rIdx, l.next)
 			l.next++
 			if len(l.lIdx) == types.BatchSize {
-				out, err := l.flush()
+				out, err := l.flush(l.k)
 				if out != nil || err != nil {
 					return out, err
 				}
@@ -271,11 +275,13 @@ func (l *lookupJoinOp) step() (*types.Batch, error) {
 		l.k++
 		l.inRow = false
 	}
-	out, err := l.flush()
-	if out != nil || err != nil {
-		return out, err
+	if l.settled < n || len(l.lIdx) > 0 {
+		out, err := l.flush(n)
+		if out != nil || err != nil {
+			return out, err
+		}
 	}
-	out = l.leftovers()
+	out := l.leftovers()
 	l.left = nil
 	return out, nil
 }

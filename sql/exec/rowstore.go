@@ -163,7 +163,7 @@ func (r *storeReader) Next() *types.Batch {
 	return &r.b
 }
 
-// gather fills out with the rows of s at idx, in that order, for the columns listed: out.Cols[i] is column cols[i].
+// gather fills out with the rows of s at idx, in that order (noPartner: NULLs), for the columns listed: out[i] is column cols[i].
 func (s *rowStore) gather(out []*types.Vec, cols []int, idx []uint32) {
 	for o, c := range cols {
 		dst := out[o]
@@ -172,6 +172,10 @@ func (s *rowStore) gather(out []*types.Vec, cols []int, idx []uint32) {
 		switch s.ts[c].Family {
 		case types.FamInt, types.FamBool:
 			for i, r := range idx {
+				if r == noPartner {
+					dst.SetNull(i)
+					continue
+				}
 				v := s.chunks[r>>10].Cols[c]
 				k := int(r) & (types.BatchSize - 1)
 				if v.HasNulls && v.Nulls.Get(k) {
@@ -182,6 +186,10 @@ func (s *rowStore) gather(out []*types.Vec, cols []int, idx []uint32) {
 			}
 		default:
 			for i, r := range idx {
+				if r == noPartner {
+					dst.SetNull(i)
+					continue
+				}
 				v := s.chunks[r>>10].Cols[c]
 				dst.CopyFrom(i, v, int(r)&(types.BatchSize-1))
 			}

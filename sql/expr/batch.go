@@ -201,15 +201,17 @@ func (e *Call) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) error
 	if len(e.Args) > maxKernelArgs || len(e.Args) == 0 || fn.Batch == nil && fn.Fn1 == nil && fn.Fn2 == nil {
 		return eachRow(ec, e, in, out)
 	}
-	var args [maxKernelArgs]*types.Vec
+	// The vectors are kept on the context's stack, as an array here would be allocated for
+	// the kernel, which is called through a pointer.
+	base, n := len(ec.argVecs), len(e.Args)
 	var owned [maxKernelArgs]bool
-	n := len(e.Args)
 	defer func() {
-		for i := range n {
+		for i, v := range ec.argVecs[base:] {
 			if owned[i] {
-				ec.ReturnVec(args[i])
+				ec.ReturnVec(v)
 			}
 		}
+		ec.argVecs = ec.argVecs[:base]
 	}()
 	// A strict function need not evaluate further arguments where one is NULL already, but
 	// evaluating them is allowed, as PostgreSQL promises no order of evaluation.
@@ -218,11 +220,13 @@ func (e *Call) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) error
 		if err != nil {
 			return err
 		}
-		args[i], owned[i] = v, own
+		ec.argVecs = append(ec.argVecs, v)
+		owned[i] = own
 	}
+	args := ec.argVecs[base : base+n : base+n]
 	prepare(out, e.T, in)
 	if !fn.NotStrict {
-		for _, a := range args[:n] {
+		for _, a := range args {
 			if !a.HasNulls {
 				continue
 			}
@@ -236,7 +240,7 @@ func (e *Call) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) error
 	}
 	switch {
 	case fn.Batch != nil:
-		return fn.Batch(ec, args[:n], in.Sel, in.N, out)
+		return fn.Batch(ec, args, in.Sel, in.N, out)
 	case fn.Fn1 != nil:
 		return e.each1(ec, args[0], in, out)
 	}
@@ -308,13 +312,14 @@ func (e *BoolOp) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) err
 		out.Ints[i] = 1 - decides
 		open = append(open, uint16(i))
 	}
-	sub := types.Batch{Cols: in.Cols, N: in.N}
+	sub := ec.borrowView(in)
+	defer ec.returnView(sub)
 	for _, a := range e.Args {
 		if len(open) == 0 {
 			break
 		}
 		sub.Sel = open
-		v, owned, err := evalArg(ec, a, &sub)
+		v, owned, err := evalArg(ec, a, sub)
 		if err != nil {
 			return err
 		}
@@ -387,10 +392,11 @@ func (e *Case) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) error
 	for k, n := 0, in.Len(); k < n; k++ {
 		open = append(open, uint16(in.RowAt(k)))
 	}
-	sub := types.Batch{Cols: in.Cols, N: in.N}
+	sub := ec.borrowView(in)
+	defer ec.returnView(sub)
 	copyArm := func(result Expr, sel []uint16) error {
 		sub.Sel = sel
-		v, owned, err := evalArg(ec, result, &sub)
+		v, owned, err := evalArg(ec, result, sub)
 		if err != nil {
 			return err
 		}
@@ -407,7 +413,7 @@ func (e *Case) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) error
 			return nil
 		}
 		sub.Sel = open
-		c, owned, err := evalArg(ec, w.Cond, &sub)
+		c, owned, err := evalArg(ec, w.Cond, sub)
 		if err != nil {
 			return err
 		}
@@ -450,13 +456,14 @@ func (e *Coalesce) EvalBatch(ec *EvalContext, in *types.Batch, out *types.Vec) e
 	for k, n := 0, in.Len(); k < n; k++ {
 		open = append(open, uint16(in.RowAt(k)))
 	}
-	sub := types.Batch{Cols: in.Cols, N: in.N}
+	sub := ec.borrowView(in)
+	defer ec.returnView(sub)
 	for _, a := range e.Args {
 		if len(open) == 0 {
 			return nil
 		}
 		sub.Sel = open
-		v, owned, err := evalArg(ec, a, &sub)
+		v, owned, err := evalArg(ec, a, sub)
 		if err != nil {
 			return err
 		}

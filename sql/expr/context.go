@@ -38,8 +38,11 @@ type EvalContext struct {
 	Subqueries SubqueryRunner
 
 	stack []types.Datum // arguments of the calls being evaluated
-	vecs  []*types.Vec  // scratch vectors not in use
-	sels  [][]uint16    // scratch selections not in use
+	// argVecs are the argument vectors of the calls being evaluated.
+	argVecs []*types.Vec
+	vecs    []*types.Vec   // scratch vectors not in use
+	sels    [][]uint16     // scratch selections not in use
+	views   []*types.Batch // scratch batches not in use
 	// operands and operandVecs hold the operands of the simple CASEs being evaluated.
 	operands    []types.Datum
 	operandVecs []*types.Vec
@@ -86,7 +89,7 @@ func NewEvalContext(ctx context.Context, s *types.Settings) *EvalContext {
 // Fork returns a context for another goroutine of the same statement.
 func (ec *EvalContext) Fork() *EvalContext {
 	c := *ec
-	c.stack, c.vecs, c.sels, c.operands, c.operandVecs = nil, nil, nil, nil, nil
+	c.stack, c.argVecs, c.vecs, c.sels, c.views, c.operands, c.operandVecs = nil, nil, nil, nil, nil, nil, nil
 	s := *ec.Settings
 	c.Settings = &s
 	return &c
@@ -117,6 +120,24 @@ func (ec *EvalContext) BorrowVec(t *types.T) *types.Vec {
 func (ec *EvalContext) ReturnVec(v *types.Vec) {
 	v.DropArena()
 	ec.vecs = append(ec.vecs, v)
+}
+
+// borrowView returns a batch of the same columns whose selection the caller sets.
+func (ec *EvalContext) borrowView(in *types.Batch) *types.Batch {
+	var b *types.Batch
+	if n := len(ec.views); n > 0 {
+		b = ec.views[n-1]
+		ec.views = ec.views[:n-1]
+	} else {
+		b = &types.Batch{}
+	}
+	b.Cols, b.N, b.Sel = in.Cols, in.N, nil
+	return b
+}
+
+func (ec *EvalContext) returnView(b *types.Batch) {
+	b.Cols, b.Sel = nil, nil
+	ec.views = append(ec.views, b)
 }
 
 func (ec *EvalContext) borrowSel() []uint16 {

@@ -244,8 +244,88 @@ func selectBytes(op CompareOp, v *types.Vec, c []byte, b *types.Batch, sel []uin
 	return sel
 }
 
-// IntKernel returns the batch kernel of an integer operation that reports overflow.
-func IntKernel(f func(a, b int64) (int64, bool), overflow error) BatchFn {
+// ArithOp names the operations that have kernels of their own.
+type ArithOp byte
+
+// The operations.
+const (
+	OpAdd ArithOp = '+'
+	OpSub ArithOp = '-'
+	OpMul ArithOp = '*'
+	OpDiv ArithOp = '/'
+)
+
+// IntKernel returns the batch kernel of an integer addition, subtraction or multiplication
+// whose result has to lie within lo and hi.
+func IntKernel(op ArithOp, lo, hi int64, overflow error) BatchFn {
+	return func(_ *EvalContext, args []*types.Vec, sel []uint16, n int, out *types.Vec) error {
+		a, b := args[0], args[1]
+		as, bs := step(a), step(b)
+		bad := false // some result is out of range; whether it counts is found out below
+		if sel == nil && as == 1 && bs == 1 && op == OpAdd {
+			x, y, z := a.Ints[:n], b.Ints[:n], out.Ints[:n]
+			for i := range z {
+				r := x[i] + y[i]
+				bad = bad || (r > x[i]) != (y[i] > 0) || r < lo || r > hi
+				z[i] = r
+			}
+		} else {
+			count := n
+			if sel != nil {
+				count = len(sel)
+			}
+			for k := range count {
+				i := k
+				if sel != nil {
+					i = int(sel[k])
+				}
+				r, ok := arith(op, a.Ints[i*as], b.Ints[i*bs])
+				bad = bad || !ok || r < lo || r > hi
+				out.Ints[i] = r
+			}
+		}
+		if !bad {
+			return nil
+		}
+		// The slots of NULLs hold anything and may have caused it.
+		for k, count := 0, n; k < count; k++ {
+			i := k
+			if sel != nil {
+				if k >= len(sel) {
+					break
+				}
+				i = int(sel[k])
+			}
+			if out.HasNulls && out.Nulls.Get(i) {
+				continue
+			}
+			if r, ok := arith(op, a.Ints[i*as], b.Ints[i*bs]); !ok || r < lo || r > hi {
+				return overflow
+			}
+		}
+		return nil
+	}
+}
+
+func arith(op ArithOp, a, b int64) (int64, bool) {
+	switch op {
+	case OpAdd:
+		c := a + b
+		return c, (c > a) == (b > 0)
+	case OpSub:
+		c := a - b
+		return c, (c < a) == (b > 0)
+	}
+	if a == 0 || b == 0 {
+		return 0, true
+	}
+	c := a * b
+	return c, c/b == a && !(a == -1 && b == math.MinInt64) && !(b == -1 && a == math.MinInt64)
+}
+
+// FloatKernel returns the batch kernel of a float operation; exact does one value with
+// PostgreSQL's checks and is asked when a result may be an overflow, an underflow or a division by zero.
+func FloatKernel(op ArithOp, exact func(a, b float64) (float64, error)) BatchFn {
 	return func(_ *EvalContext, args []*types.Vec, sel []uint16, n int, out *types.Vec) error {
 		a, b := args[0], args[1]
 		as, bs := step(a), step(b)
@@ -253,16 +333,32 @@ func IntKernel(f func(a, b int64) (int64, bool), overflow error) BatchFn {
 		if sel != nil {
 			count = len(sel)
 		}
+		single := out.T.OID == types.OIDFloat4
 		for k := range count {
 			i := k
 			if sel != nil {
 				i = int(sel[k])
 			}
-			r, ok := f(a.Ints[i*as], b.Ints[i*bs])
-			if !ok && !(out.HasNulls && out.Nulls.Get(i)) {
-				return overflow
+			x, y := a.Floats[i*as], b.Floats[i*bs]
+			var r float64
+			switch op {
+			case OpAdd:
+				r = x + y
+			case OpSub:
+				r = x - y
+			case OpMul:
+				r = x * y
+			default:
+				r = x / y
 			}
-			out.Ints[i] = r
+			// Zero, infinity and NaN are the results that may stand for an error.
+			if r == 0 || r-r != 0 || single {
+				var err error
+				if r, err = exact(x, y); err != nil && !(out.HasNulls && out.Nulls.Get(i)) {
+					return err
+				}
+			}
+			out.Floats[i] = r
 		}
 		return nil
 	}
@@ -273,31 +369,6 @@ func step(v *types.Vec) int {
 		return 0
 	}
 	return 1
-}
-
-// FloatKernel returns the batch kernel of a float operation with PostgreSQL's checks
-// for overflow and underflow.
-func FloatKernel(f func(a, b float64) (float64, error)) BatchFn {
-	return func(_ *EvalContext, args []*types.Vec, sel []uint16, n int, out *types.Vec) error {
-		a, b := args[0], args[1]
-		as, bs := step(a), step(b)
-		count := n
-		if sel != nil {
-			count = len(sel)
-		}
-		for k := range count {
-			i := k
-			if sel != nil {
-				i = int(sel[k])
-			}
-			r, err := f(a.Floats[i*as], b.Floats[i*bs])
-			if err != nil && !(out.HasNulls && out.Nulls.Get(i)) {
-				return err
-			}
-			out.Floats[i] = r
-		}
-		return nil
-	}
 }
 
 // ErrDivisionByZero is 22012.

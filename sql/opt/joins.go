@@ -302,10 +302,10 @@ func (o *optimizer) lateralJoin(kind plan.JoinKind, l *phys, right plan.Node, rr
 	return &phys{node: node, order: keptOrder(kind, l)}
 }
 
-// keptOrder is the order of a join's rows: the left side's, unless rows without a partner come after
-// the others of their batch.
+// keptOrder is the order of a join's rows: the left side's, except that the right rows without a
+// partner of a full join come last.
 func keptOrder(kind plan.JoinKind, l *phys) []plan.SortKey {
-	if kind == plan.LeftJoin || kind == plan.FullJoin {
+	if kind == plan.FullJoin {
 		return nil
 	}
 	return l.order

@@ -304,7 +304,11 @@ func mergeProjects(p *plan.Project) plan.Node {
 // run on its own.
 func (o *optimizer) inlineCTE(n *plan.CTEScan) plan.Node {
 	c := n.CTE
-	if c.Refs != 1 || c.Rec != nil || c.Modifies || c.Materialize == 1 || anyVolatile(c.Plan) {
+	if c.Rec != nil || c.Modifies {
+		return nil
+	}
+	// A correlated one cannot be run on its own.
+	if len(plan.FreeColumns(c.Plan)) == 0 && (c.Refs != 1 || c.Materialize == 1 || anyVolatile(c.Plan)) {
 		return nil
 	}
 	p := &plan.Project{Input: c.Plan}

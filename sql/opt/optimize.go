@@ -4,6 +4,7 @@ import (
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/plan"
+	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/stats"
 )
 
@@ -37,8 +38,20 @@ type optimizer struct {
 	nodes int
 }
 
-// Optimize plans a bound statement.
+// Optimize plans a bound statement. What the planner cannot do is a *sqlstate.Error: 0A000, or XX000 for a
+// plan that contradicts itself, which is a bug and must not take the node down.
 func Optimize(cfg *Config, l *plan.Logical) (p *plan.Physical, err error) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case *sqlstate.Error:
+			p, err = nil, e
+		case string:
+			p, err = nil, sqlstate.New(sqlstate.InternalError, "%s", e)
+		default:
+			panic(e)
+		}
+	}()
 	o := &optimizer{cfg: cfg, md: l.Meta, ctes: make(map[*plan.CTE]*plan.PCTE), cteRows: make(map[*plan.CTE]float64)}
 	p = &plan.Physical{Kind: l.Kind, Result: l.Result, Params: l.Params, Relations: l.Relations, ReadOnly: l.ReadOnly, AsOf: l.AsOf}
 	for _, r := range l.Relations {

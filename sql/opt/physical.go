@@ -7,6 +7,7 @@ import (
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/plan"
+	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/types"
 )
 
@@ -635,7 +636,10 @@ func (o *optimizer) planCTE(c *plan.CTE) *plan.PCTE {
 	for _, id := range c.Cols {
 		p.Types = append(p.Types, o.md.Columns[id].T)
 	}
-	// A WITH query that refers to rows around it was inlined or cannot be bound: it is planned with no outer rows.
+	if c.Rec != nil && len(plan.FreeColumns(c.Plan))+len(plan.FreeColumns(c.Rec)) > 0 {
+		panic(sqlstate.Unsupported("a recursive WITH query that refers to an outer query"))
+	}
+	// Others that refer to rows around them have been inlined.
 	outer := o.outer
 	o.outer = nil
 	ph := o.arrangeCTE(c.Plan, c.Cols)

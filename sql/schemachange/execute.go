@@ -42,6 +42,10 @@ func (e *Executor) Execute(ctx context.Context, s Session, stmt ast.Statement) e
 		return x.createSequence(stmt)
 	case *ast.AlterSequence:
 		return x.alterSequence(stmt)
+	case *ast.Drop:
+		return x.drop(stmt)
+	case *ast.Truncate:
+		return x.truncate(stmt)
 	case *ast.CreateIndex:
 		return x.createIndex(stmt)
 	}

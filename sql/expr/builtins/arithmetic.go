@@ -70,7 +70,7 @@ func intOperator(name string, l, r *types.T, f func(a, b int64) (int64, bool)) *
 		}
 		return types.NewInt(c), nil
 	})
-	op.Fn.Batch = expr.IntKernel(checked, overflow)
+	op.Fn.Batch = expr.IntKernel(expr.ArithOp(name[0]), lo, hi, overflow)
 	return op
 }
 
@@ -104,7 +104,7 @@ func floatOperator(name string, l, r *types.T, f func(a, b float64) float64) *ex
 		c, err := checked(a.Float(), b.Float())
 		return types.NewFloat(c), err
 	})
-	op.Fn.Batch = expr.FloatKernel(checked)
+	op.Fn.Batch = expr.FloatKernel(expr.ArithOp(name[0]), checked)
 	return op
 }
 
