@@ -21,8 +21,8 @@ const maxLag = 200
 // processReplicate carries out the first move that kv/placement plans for a range
 // led here.
 func (s *Store) processReplicate(ctx context.Context, id keys.RangeID, h *handle) (time.Duration, error) {
-	if !h.holdsLease() {
-		return 0, nil
+	if ok, again := h.mayAct(); !ok {
+		return again, nil
 	}
 	d := h.r.Desc()
 	moves := placement.Plan(s.cfg.Placement, s.stores(), s.placed(id, h, d))

@@ -206,13 +206,13 @@ func (s *Store) waitAppliedHere(ctx context.Context, id keys.RangeID, index raft
 // processMerge ends a frozen state that nobody else will end, and merges small
 // neighbours.
 func (s *Store) processMerge(ctx context.Context, id keys.RangeID, h *handle) (time.Duration, error) {
-	if !h.leased.Load() {
-		return 0, nil
+	if ok, again := h.mayAct(); !ok {
+		return again, nil
 	}
 	if h.r.Frozen() {
 		return s.settleFrozen(ctx, id, h)
 	}
-	if s.cfg.RangeMinBytes == 0 || id == keys.MetaRangeID || !h.holdsLease() {
+	if s.cfg.RangeMinBytes == 0 || id == keys.MetaRangeID {
 		return 0, nil
 	}
 	d := h.r.Desc()

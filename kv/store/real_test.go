@@ -74,9 +74,7 @@ func TestRealMerge(t *testing.T) {
 	c.eventually("three replicas", func() bool { return c.settled(3) })
 	left, right := c.split(tkey(30))
 	c.eventually("split everywhere", func() bool { return c.settled(3) })
-	ln, _ := c.leaderOf(left.Start)
-	merged, err := ln.store.AdminMerge(context.Background(), left.RangeID)
-	require.NoError(t, err)
+	merged := c.merge(left.Start)
 	require.Equal(t, right.End, merged.End)
 	c.eventually("merged everywhere", func() bool { return c.settled(3) })
 	for i := range 60 {

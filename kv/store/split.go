@@ -80,8 +80,11 @@ func (s *Store) AdminSplit(ctx context.Context, id keys.RangeID, key keys.Key) (
 
 // processSplit splits a range that has grown too large.
 func (s *Store) processSplit(ctx context.Context, id keys.RangeID, h *handle) (time.Duration, error) {
-	if id == keys.MetaRangeID || !h.holdsLease() {
+	if id == keys.MetaRangeID {
 		return 0, nil
+	}
+	if ok, again := h.mayAct(); !ok {
+		return again, nil
 	}
 	d := h.r.Desc()
 	for _, rd := range d.Replicas {

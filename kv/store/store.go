@@ -171,6 +171,9 @@ func (s *Store) openLocked(id keys.RangeID, replicaID keys.ReplicaID, seed func(
 	}
 	h.g.Store(&groupBox{g})
 	r.Attach(g)
+	if h.leased.Load() && s.cluster.Load() != nil {
+		s.leaseGained(id) // the queues may have looked before the group was attached
+	}
 	if f := s.cfg.Events.ReplicaOpened; f != nil {
 		f(id, replicaID, r.Initialized())
 	}
@@ -396,7 +399,9 @@ func (s *Store) Drain(ctx context.Context) error {
 func (s *Store) Undrain() { s.draining.Store(false) }
 
 // ClusterChanged tells that nodes or their states have changed: every range led
-// here is looked at again. For liveness.Config.Changed.
+// here is looked at again, and its group is woken, so that a store that has just
+// restarted hears of the leader and of what it has missed. For
+// liveness.Config.Changed.
 func (s *Store) ClusterChanged() {
 	if s.cluster.Load() == nil {
 		return
@@ -409,6 +414,9 @@ func (s *Store) ClusterChanged() {
 	s.table.each(func(id keys.RangeID, h *handle) bool {
 		if h.leased.Load() {
 			s.replicateQ.add(id)
+			if d, g := h.r.Desc(), h.g.Load(); g != nil && d != nil && len(d.Replicas) > 1 {
+				g.Wake()
+			}
 		}
 		return true
 	})

@@ -201,7 +201,7 @@ func (n *node) start() {
 		cfg.NewHost = nil
 		cfg.Raft.Transport = net.Join(n.id.Store, n.clock)
 		cfg.Raft.TickInterval = 5 * time.Millisecond
-		cfg.Raft.SupportDuration = 300 * time.Millisecond
+		cfg.Raft.SupportDuration = 800 * time.Millisecond
 		cfg.Raft.SegmentSize = 1 << 20
 	}
 	n.c.mutate(&cfg)
@@ -296,7 +296,7 @@ func (w wire) Admin(ctx context.Context, id keys.NodeID, req *AdminRequest) (*Ad
 // eventually waits for cond, which the cluster brings about in the background.
 func (c *cluster) eventually(what string, cond func() bool) {
 	c.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(40 * time.Second)
 	for !cond() {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("%s: does not happen. %s", what, c.why)
@@ -359,7 +359,7 @@ func (c *cluster) unsettled(n int) string {
 				}
 			}
 			if nd == nil || rd.Role != kv.Voter {
-				return fmt.Sprintf("%s: %s is down or no voter", d, rd.Store)
+				return fmt.Sprintf("%s: %s is down or no voter%s", d, rd.Store, c.groups(d.RangeID))
 			}
 			h := nd.store.table.get(d.RangeID)
 			if h == nil || h.r.Desc() == nil || h.r.Desc().Generation != d.Generation {
@@ -369,16 +369,20 @@ func (c *cluster) unsettled(n int) string {
 			applied = append(applied, uint64(at))
 		}
 		if slices.Min(applied) != slices.Max(applied) {
-			why := fmt.Sprintf("%s: applied %v", d, applied)
-			for _, o := range c.live() {
-				if h := o.store.table.get(d.RangeID); h != nil && h.g.Load() != nil {
-					why += fmt.Sprintf("\n  %s: %+v", o.id.Store, h.g.Load().Status())
-				}
-			}
-			return why
+			return fmt.Sprintf("%s: applied %v%s", d, applied, c.groups(d.RangeID))
 		}
 	}
 	return ""
+}
+
+// groups describes the replicas' groups.
+func (c *cluster) groups(id keys.RangeID) (s string) {
+	for _, o := range c.live() {
+		if h := o.store.table.get(id); h != nil && h.g.Load() != nil {
+			s += fmt.Sprintf("\n  %s: %+v", o.id.Store, h.g.Load().Status())
+		}
+	}
+	return s
 }
 
 func tkey(i int) keys.Key { return append(slices.Clone(keys.TableMin), fmt.Sprintf("%06d", i)...) }
@@ -599,6 +603,21 @@ func TestSplitUnderWritesOnThreeStores(t *testing.T) {
 		bad, err := n.store.AdminCheck(context.Background(), d.RangeID)
 		require.NoError(t, err)
 		require.Empty(t, bad)
+	}
+}
+
+// merge joins the range of key with its right neighbour, following the lease.
+func (c *cluster) merge(key keys.Key) *kv.RangeDescriptor {
+	c.t.Helper()
+	for {
+		n, d := c.leaderOf(key)
+		merged, err := n.store.AdminMerge(context.Background(), d.RangeID)
+		if err == nil {
+			return merged
+		}
+		_, moved := errors.AsType[*kv.NotLeaseholderError](err)
+		_, away := errors.AsType[*kv.UnavailableError](err)
+		require.True(c.t, moved || away, "%v", err)
 	}
 }
 

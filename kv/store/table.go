@@ -3,6 +3,7 @@ package store
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/replica"
@@ -51,6 +52,22 @@ func (h *handle) leave() { h.once.Do(func() { close(h.gone) }) }
 
 // holdsLease reports whether requests can be served here now.
 func (h *handle) holdsLease() bool { return h.r.Initialized() && h.r.IsLeaseholder() }
+
+// notYet is how long a queue waits for a lease that is held but does not cover the
+// present moment.
+const notYet = 200 * time.Millisecond
+
+// mayAct says whether the store may act as the range's leaseholder now; if not,
+// again is when to ask again, 0 for never.
+func (h *handle) mayAct() (ok bool, again time.Duration) {
+	switch {
+	case !h.leased.Load():
+		return false, 0
+	case !h.holdsLease():
+		return false, notYet
+	}
+	return true, 0
+}
 
 // table maps range ids to handles. Look-ups take no lock: each shard is an
 // immutable map that writers replace.
