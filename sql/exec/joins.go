@@ -169,9 +169,9 @@ type joinState struct {
 	// used tells the right rows that found a partner (full joins).
 	used []bool
 	// k is the next selected left row, cand the next candidate of row k.
-	k       int
-	keepL   []uint16
-	keepR   []uint32
+	k     int
+	keepL []uint16
+	keepR []uint32
 	// Outer joins keep the order of the left side: a row without a partner comes out in its place. settled
 	// counts the selected left rows that are done with, and queue holds what is still to be returned.
 	settled int
