@@ -174,6 +174,13 @@ func TestRegistry(t *testing.T) {
 	require.ErrorIs(t, r.SetState(ctx, db, 2, Live), ErrDecommissioned)
 	require.ErrorIs(t, r.SetState(ctx, db, 9, Live), ErrUnknownNode)
 
+	r.Seed([]Record{sample(2), sample(5)})
+	rec, _ = r.Node(2)
+	require.Equal(t, Decommissioned, rec.State, "what is known stays")
+	addr, ok = r.NodeAddr(5)
+	require.True(t, ok)
+	require.Equal(t, "127.0.0.1:1", addr)
+
 	// A restarted node knows its peers without range 1.
 	again, err := NewRegistry(Config{Self: 1, Clock: clock, Engine: eng})
 	require.NoError(t, err)

@@ -151,6 +151,20 @@ func (r *Registry) SetState(ctx context.Context, s kv.Sender, n keys.NodeID, st 
 	return nil
 }
 
+// Seed makes records known that were learnt otherwise than from the rows or from
+// heartbeats: from the reply that admitted this node. What is known already
+// stays.
+func (r *Registry) Seed(records []Record) {
+	v := r.view.Load()
+	var fresh []*Record
+	for _, rec := range records {
+		if v.nodes[rec.Node] == nil {
+			fresh = append(fresh, &rec)
+		}
+	}
+	r.merge(fresh, false)
+}
+
 // Refresh reads all records.
 func (r *Registry) Refresh(ctx context.Context, s kv.Sender) error {
 	var records []*Record
