@@ -334,8 +334,6 @@ func (p *dtParser) compactTime() dtError {
 		c.Hour, c.Minute, c.Second = n/10000, n/100%100, n%100
 	case 4:
 		c.Hour, c.Minute = n/100, n%100
-	case 1, 2:
-		c.Hour = n
 	default:
 		return dtBad
 	}

@@ -145,6 +145,9 @@ func AppendFloat(dst []byte, f float64, bitSize, extraDigits int) []byte {
 	var e []byte
 	if extraDigits > 0 {
 		e = strconv.AppendFloat(tmp[:0], f, 'e', -1, bitSize)
+		if bitSize == 32 && math.Abs(f) >= 1<<24 {
+			e = offMidpoint(tmp[:0], e, f)
+		}
 	} else {
 		digits = max(digits+extraDigits, 1)
 		expMax = digits
@@ -205,6 +208,27 @@ func AppendFloat(dst []byte, f float64, bitSize, extraDigits int) []byte {
 	dst = append(dst, d[:exp+1]...)
 	dst = append(dst, '.')
 	return append(dst, d[exp+1:]...)
+}
+
+// offMidpoint returns a longer form of f than the shortest one, e, if e lies exactly
+// between two floats: such a text reads back correctly only by the rule of ties, which PostgreSQL does
+// not rely on.
+func offMidpoint(dst, e []byte, f float64) []byte {
+	x, err := strconv.ParseFloat(string(e), 64)
+	if err != nil {
+		return e
+	}
+	next := float64(math.Nextafter32(float32(f), float32(math.Inf(sign(cmpFloat(x, f))))))
+	if x == f || x-f != next-x {
+		return e
+	}
+	for digits := 1; digits < 8; digits++ {
+		e = strconv.AppendFloat(dst[:0], f, 'e', digits, 64)
+		if y, err := strconv.ParseFloat(string(e), 64); err == nil && y-f != next-y && float32(y) == float32(f) {
+			return e
+		}
+	}
+	return strconv.AppendFloat(dst[:0], f, 'e', 8, 64)
 }
 
 func appendBytea(dst, b []byte, s *Settings) []byte {

@@ -633,13 +633,8 @@ func age(a, b int64) (types.Interval, error) {
 		days--
 	}
 	for days < 0 {
-		// Borrow the length of the month in which the earlier time lies when the result is
-		// positive, of the later one otherwise, as PostgreSQL does.
-		if neg {
-			days += types.DaysInMonth(x.Year, x.Month)
-		} else {
-			days += types.DaysInMonth(y.Year, y.Month)
-		}
+		// Borrow the length of the month in which the earlier time lies.
+		days += types.DaysInMonth(y.Year, y.Month)
 		months--
 	}
 	v := types.Interval{Months: int32(months), Days: int32(days), Micros: us}

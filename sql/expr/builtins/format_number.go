@@ -179,7 +179,8 @@ func formatNumber(v types.Numeric, f string) (string, error) {
 		if intDigits == "0" && (t.decSlots > 0 || t.point) && t.zeroFrom < 0 {
 			intDigits = ""
 		}
-		if len(intDigits) > t.intSlots {
+		if len(intDigits) > t.intSlots || t.intSlots == 0 && t.decSlots > 0 {
+			// Without a place for the zero before the point nothing fits.
 			intDigits, decDigits = strings.Repeat("#", t.intSlots), strings.Repeat("#", t.decSlots)
 			overflow = true
 		}
@@ -201,6 +202,11 @@ func (t *numberTemplate) layout(intDigits, decDigits string, negative, overflow 
 		for lastDec > t.decZeroTo && lastDec > 0 && decDigits[lastDec-1] == '0' {
 			lastDec--
 		}
+	}
+	if t.fill && intDigits == "" && lastDec == 0 && t.decSlots > 0 && t.intSlots > 0 {
+		// Of a zero without decimals something has to be seen.
+		intDigits = "0"
+		lead--
 	}
 	slot, dec := 0, 0
 	started := false // a digit or the sign before it has been written
