@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/sqlstate"
@@ -20,8 +21,8 @@ type statement struct {
 	// nextID and idsLeft are OIDs taken and not used yet.
 	nextID  catalog.ID
 	idsLeft int
-	// direct says that data of new indexes may be written outside of the transaction: it
-	// reads at a timestamp of its own choosing from here on.
+	// direct says that data of new indexes may be written outside of the transaction, whose
+	// snapshot can be moved up to see them.
 	direct bool
 }
 
@@ -33,7 +34,7 @@ func (e *Executor) Execute(ctx context.Context, s Session, stmt ast.Statement) e
 		Used() bool
 		Isolation() kv.Isolation
 	}); ok {
-		x.direct = !t.Used() || t.Isolation() == kv.ReadCommitted
+		x.direct = !t.Used() || t.Isolation() != kv.RepeatableRead
 	}
 	switch stmt := stmt.(type) {
 	case *ast.CreateTable:
@@ -46,6 +47,8 @@ func (e *Executor) Execute(ctx context.Context, s Session, stmt ast.Statement) e
 		return x.drop(stmt)
 	case *ast.Truncate:
 		return x.truncate(stmt)
+	case *ast.AlterTable:
+		return x.alterTable(stmt)
 	case *ast.CreateIndex:
 		return x.createIndex(stmt)
 	}
@@ -61,10 +64,54 @@ func (e *Executor) AfterCommit(ctx context.Context, coll *catalog.Collection) er
 		return nil
 	}
 	changes := coll.Changes()
+	spans := garbage(coll, changes)
 	if err := e.cfg.Source.Publish(ctx, changes); err != nil {
 		e.log.Warn("publishing a schema change", "error", err)
 	}
+	if len(spans) > 0 && e.ctx.Err() == nil {
+		e.wg.Go(func() { e.clear(spans) })
+	}
 	return nil
+}
+
+// garbage returns the spans of indexes that no version reads any more.
+func garbage(coll *catalog.Collection, changes []catalog.Change) []keys.Span {
+	var out []keys.Span
+	for _, ch := range changes {
+		old, ok := coll.Original(ch.ID).(*catalog.Table)
+		if !ok {
+			continue
+		}
+		now, ok := ch.Desc.(*catalog.Table)
+		if !ok {
+			out = append(out, old.Span())
+			continue
+		}
+		live := map[uint32]bool{}
+		for ix := range now.AllIndexes {
+			live[ix.ID] = true
+		}
+		for ix := range old.AllIndexes {
+			if !live[ix.ID] {
+				out = append(out, old.IndexSpan(ix))
+			}
+		}
+	}
+	return out
+}
+
+// clear removes the data of spans once no node's image knows them. If the process ends
+// before, they stay: space lost, no harm done.
+func (e *Executor) clear(spans []keys.Span) {
+	if err := e.cfg.Source.AwaitAdopted(e.ctx, e.cfg.DB.Now()); err != nil {
+		return
+	}
+	for _, s := range spans {
+		b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpDeleteRange, Key: s.Start, EndKey: s.End}}}
+		if err := e.cfg.DB.Send(e.ctx, &b); err != nil && e.ctx.Err() == nil {
+			e.log.Warn("clearing dropped data", "error", err)
+		}
+	}
 }
 
 func isConditionFailed(err error) bool {

@@ -116,16 +116,18 @@ func (f *filler) flush() error {
 	return nil
 }
 
-// finish waits for all writes, and notes in t from when on they can be read.
+// finish waits for all writes, notes in t from when on they can be read, and moves the
+// transaction's own snapshot there.
 func (f *filler) finish(t *catalog.Table) error {
 	err := f.flush()
 	if werr := f.group.Wait(); err == nil {
 		err = werr
 	}
-	if err == nil && f.written > 0 {
-		t.ValidFrom = f.x.e.cfg.DB.Now()
+	if err != nil || f.written == 0 {
+		return err
 	}
-	return err
+	t.ValidFrom = f.x.e.cfg.DB.Now()
+	return f.x.catchUp(t.ValidFrom)
 }
 
 // abandon waits for the writes under way after an error.
