@@ -36,9 +36,27 @@ func (e *Executor) Execute(ctx context.Context, s Session, stmt ast.Statement) e
 	}); ok {
 		x.direct = !t.Used() || t.Isolation() != kv.RepeatableRead
 	}
+	return x.execute(stmt)
+}
+
+func (x *statement) execute(stmt ast.Statement) error {
 	switch stmt := stmt.(type) {
 	case *ast.CreateTable:
 		return x.createTable(stmt)
+	case *ast.CreateTableAs:
+		return x.createTableAs(stmt)
+	case *ast.CreateView:
+		return x.createView(stmt)
+	case *ast.CreateSchema:
+		return x.createSchema(stmt)
+	case *ast.CreateDatabase:
+		return x.createDatabase(stmt)
+	case *ast.DropDatabase:
+		return x.dropDatabase(stmt)
+	case *ast.CreateEnum:
+		return x.createEnum(stmt)
+	case *ast.AlterEnum:
+		return x.alterEnum(stmt)
 	case *ast.CreateSequence:
 		return x.createSequence(stmt)
 	case *ast.AlterSequence:
