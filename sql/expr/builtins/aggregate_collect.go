@@ -299,7 +299,7 @@ type hypothetical struct {
 func (s *hypothetical) add(_ *ctx, a []datum) error {
 	k := len(a) / 2
 	s.n++
-	// Directions other than ascending are not known here: see the package comment.
+	// The sort is taken to be ascending with NULLs last: the call does not know directions.
 	c := 0
 	for i := range k {
 		if c = types.CompareNulls(a[k+i], a[i]); c != 0 {
