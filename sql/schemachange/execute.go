@@ -57,6 +57,14 @@ func (x *statement) execute(stmt ast.Statement) error {
 		return x.createEnum(stmt)
 	case *ast.AlterEnum:
 		return x.alterEnum(stmt)
+	case *ast.Rename:
+		return x.rename(stmt)
+	case *ast.AlterSchema:
+		return x.setSchema(stmt)
+	case *ast.AlterOwner:
+		return x.alterOwner(stmt)
+	case *ast.Comment:
+		return x.comment(stmt)
 	case *ast.CreateSequence:
 		return x.createSequence(stmt)
 	case *ast.AlterSequence:
