@@ -96,6 +96,7 @@ func (o *optimizer) planJoin(n *plan.Join, req *request) *phys {
 	if lateral || len(leaves) > 64 {
 		return o.joinInOrder(leaves, conds, need)
 	}
+	conds = toLeaves(leaves, conds)
 	best := o.orderGroup(leaves, conds, need, nil, 0)
 	if len(req.order) > 0 {
 		// Perhaps the leading input can come in the wanted order.
@@ -111,6 +112,28 @@ func (o *optimizer) planJoin(n *plan.Join, req *request) *phys {
 		}
 	}
 	return best
+}
+
+// toLeaves makes conditions about a single leaf part of it, and returns the others.
+func toLeaves(leaves []*leaf, conds []expr.Expr) []expr.Expr {
+	var rest []expr.Expr
+	for _, c := range conds {
+		at, n := -1, 0
+		for i, l := range leaves {
+			if mentions(c, l.cols) {
+				at = i
+				n++
+			}
+		}
+		if n != 1 {
+			rest = append(rest, c)
+			continue
+		}
+		lateral := leaves[at].lateral
+		leaves[at] = newLeaf(filter(leaves[at].node, []expr.Expr{c}))
+		leaves[at].lateral = lateral
+	}
+	return rest
 }
 
 // effective is the cost of a plan for a reader that stops after limit rows.
@@ -172,11 +195,6 @@ func (o *optimizer) orderGroup(leaves []*leaf, conds []expr.Expr, need plan.ColS
 			}
 		}
 		plans[i] = o.plan(l.node, r)
-		for k, c := range conds {
-			if sets[k] == 1<<i {
-				plans[i] = o.filterPhys(plans[i], []expr.Expr{c})
-			}
-		}
 	}
 	applicable := func(ls, rs relSet) []expr.Expr {
 		var on []expr.Expr

@@ -495,7 +495,7 @@ func (o *optimizer) decorrelateLateral(j *plan.Join, left plan.ColSet) plan.Node
 	if !lateral {
 		return j
 	}
-	right, pulled, ok := pullCorrelated(j.Right, left, true)
+	right, pulled, ok := o.pullCorrelated(j.Right, left, true)
 	if !ok {
 		return j
 	}

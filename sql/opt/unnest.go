@@ -32,7 +32,7 @@ func (o *optimizer) unnest(in plan.Node, cond expr.Expr) plan.Node {
 			return nil // run once
 		}
 		root := stripForExists(sp.Root)
-		right, pulled, ok := pullCorrelated(root, left, false)
+		right, pulled, ok := o.pullCorrelated(root, left, false)
 		if !ok {
 			return nil
 		}
@@ -41,7 +41,7 @@ func (o *optimizer) unnest(in plan.Node, cond expr.Expr) plan.Node {
 		if negate && !o.neverNull(s.Test, in, sp.Root) {
 			return nil
 		}
-		right, pulled, ok := pullCorrelated(sp.Root, left, true)
+		right, pulled, ok := o.pullCorrelated(sp.Root, left, true)
 		if !ok {
 			return nil
 		}
@@ -63,7 +63,7 @@ func (o *optimizer) unnest(in plan.Node, cond expr.Expr) plan.Node {
 			if !o.neverNull(eq, in, sp.Root) {
 				return nil
 			}
-			right, pulled, ok := pullCorrelated(sp.Root, left, true)
+			right, pulled, ok := o.pullCorrelated(sp.Root, left, true)
 			if !ok {
 				return nil
 			}
@@ -148,7 +148,7 @@ func stripForExists(n plan.Node) plan.Node {
 // pullCorrelated removes the conditions that refer to outer columns from a tree and returns
 // them. keep says that the tree's own columns must stay. ok is false if
 // correlation remains.
-func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pulled []expr.Expr, ok bool) {
+func (o *optimizer) pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pulled []expr.Expr, ok bool) {
 	correlated := false
 	for id := range plan.FreeColumns(n) {
 		correlated = correlated || outer.Has(id)
@@ -158,7 +158,7 @@ func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pul
 	}
 	switch n := n.(type) {
 	case *plan.Filter:
-		in, pulled, ok := pullCorrelated(n.Input, outer, keep)
+		in, pulled, ok := o.pullCorrelated(n.Input, outer, keep)
 		if !ok {
 			return nil, nil, false
 		}
@@ -175,7 +175,7 @@ func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pul
 		}
 		return filter(in, rest), pulled, true
 	case *plan.Project:
-		in, pulled, ok := pullCorrelated(n.Input, outer, keep)
+		in, pulled, ok := o.pullCorrelated(n.Input, outer, keep)
 		if !ok {
 			return nil, nil, false
 		}
@@ -195,7 +195,7 @@ func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pul
 			plan.FreeOf(e, func(id plan.ColID) {
 				if produced.Has(id) && !have.Has(id) {
 					have.Add(id)
-					c.Items = append(c.Items, plan.Item{ID: id, Expr: findRef(e, id)})
+					c.Items = append(c.Items, plan.Item{ID: id, Expr: o.md.Ref(id)})
 				}
 			})
 		}
@@ -215,7 +215,7 @@ func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pul
 					return nil, nil, false
 				}
 			}
-			l, pulled, ok := pullCorrelated(n.Left, outer, keep)
+			l, pulled, ok := o.pullCorrelated(n.Left, outer, keep)
 			if !ok {
 				return nil, nil, false
 			}
@@ -223,11 +223,11 @@ func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pul
 			c.Left = l
 			return &c, pulled, true
 		}
-		l, p1, ok := pullCorrelated(n.Left, outer, keep)
+		l, p1, ok := o.pullCorrelated(n.Left, outer, keep)
 		if !ok {
 			return nil, nil, false
 		}
-		r, p2, ok := pullCorrelated(n.Right, outer, keep)
+		r, p2, ok := o.pullCorrelated(n.Right, outer, keep)
 		if !ok {
 			return nil, nil, false
 		}
@@ -242,25 +242,13 @@ func pullCorrelated(n plan.Node, outer plan.ColSet, keep bool) (_ plan.Node, pul
 		}
 		return c, pulled, true
 	case *plan.Sort:
-		in, pulled, ok := pullCorrelated(n.Input, outer, keep)
+		in, pulled, ok := o.pullCorrelated(n.Input, outer, keep)
 		if !ok {
 			return nil, nil, false
 		}
 		return in, pulled, true // order means nothing under a join
 	}
 	return nil, nil, false
-}
-
-// findRef returns the reference to a column inside e.
-func findRef(e expr.Expr, id plan.ColID) expr.Expr {
-	var ref expr.Expr
-	expr.Walk(e, func(e expr.Expr) bool {
-		if r, ok := e.(*expr.ColumnRef); ok && plan.ColID(r.Ordinal) == id {
-			ref = r
-		}
-		return ref == nil
-	})
-	return ref
 }
 
 // decorrelateRows is the estimated number of outer rows from which it is better to
@@ -340,7 +328,7 @@ func (o *optimizer) joinScalar(s *expr.Subquery, in plan.Node) (expr.Expr, plan.
 	if bad || value == nil || volatile(value) || hasSubquery(value) {
 		return nil, nil
 	}
-	right, pulled, ok := pullCorrelated(agg.Input, left, true)
+	right, pulled, ok := o.pullCorrelated(agg.Input, left, true)
 	if !ok || len(pulled) == 0 {
 		return nil, nil
 	}
