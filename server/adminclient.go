@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -23,6 +24,7 @@ import (
 // nodes talk to each other on. Safe for concurrent use.
 type AdminClient struct {
 	addr   string
+	secure bool
 	dialer *rpc.Dialer
 }
 
@@ -46,7 +48,7 @@ func NewAdminClient(addr, certsDir string) (*AdminClient, error) {
 		}
 		cfg.Credentials = credentials.NewTLS(t)
 	}
-	return &AdminClient{addr: addr, dialer: rpc.NewDialer(cfg)}, nil
+	return &AdminClient{addr: addr, secure: certsDir != "", dialer: rpc.NewDialer(cfg)}, nil
 }
 
 // Close ends the connection.
@@ -124,7 +126,11 @@ func (c *AdminClient) describe(err error) error {
 		return err
 	}
 	if s, ok := status.FromError(e.Cause); ok && s.Code() == codes.Unavailable {
-		return fmt.Errorf("cannot reach a node at %s: %s", c.addr, s.Message())
+		hint := ""
+		if !c.secure && strings.Contains(s.Message(), "server preface") {
+			hint = " (if the cluster uses certificates, give --certs-dir)"
+		}
+		return fmt.Errorf("cannot reach a node at %s: %s%s", c.addr, s.Message(), hint)
 	}
 	return fmt.Errorf("%s: %w", c.addr, e.Cause)
 }

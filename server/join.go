@@ -55,8 +55,7 @@ func (n *Node) bootstrap() error {
 // to a cluster or init makes this node the first of one. After init it asks
 // everyone once more: init on a second node must not make a second cluster.
 func (n *Node) awaitCluster(ctx context.Context) error {
-	n.log.Info("waiting for the cluster: join it, or initialise it with 'spanlite init'", "join", n.cfg.Join)
-	lastLog := time.Now()
+	var lastLog time.Time
 	for {
 		initialise := false
 		select {
@@ -73,7 +72,7 @@ func (n *Node) awaitCluster(ctx context.Context) error {
 		}
 		if time.Since(lastLog) >= joinLogEvery {
 			lastLog = time.Now()
-			n.log.Info("still waiting for the cluster to be initialised", "tried", problems)
+			n.log.Info("waiting for a cluster to join, or for 'spanlite init' to make one", "tried", problems)
 		}
 		select {
 		case <-ctx.Done():

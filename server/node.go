@@ -291,16 +291,22 @@ func (n *Node) openStore(context.Context) error {
 		n.transport.Identify(n.identity.Store, n.identity.Cluster.String())
 		raft.Transport = n.transport
 	}
+	var disk func() (capacity, available int64)
+	if !inMemory && n.cfg.FS == nil {
+		disk = func() (capacity, available int64) { return diskSpace(n.dir) }
+	}
 	ttl := n.cfg.GCTTL
 	n.store, err = store.Open(store.Config{
 		Engine: n.engine, Clock: n.clock, Raft: raft, Registry: n.registry, Record: n.record(locality),
 		NewParticipant: participant.Factory(participant.Config{
 			Graph: n.graph, Sender: &n.sender, CoordinatorAlive: n.coordinatorAlive,
 		}),
-		RangeMaxBytes: n.cfg.RangeMaxBytes,
-		GCTTL:         func(*kv.RangeDescriptor) time.Duration { return ttl },
-		Placement:     placement.Config{TimeUntilDead: n.cfg.TimeUntilStoreDead},
-		Events:        n.storeEvents(),
+		RangeMaxBytes:       n.cfg.RangeMaxBytes,
+		GCTTL:               func(*kv.RangeDescriptor) time.Duration { return ttl },
+		ConsistencyInterval: consistencyInterval,
+		Disk:                disk,
+		Placement:           placement.Config{TimeUntilDead: n.cfg.TimeUntilStoreDead},
+		Events:              n.storeEvents(),
 	})
 	if err != nil {
 		return fmt.Errorf("--store=%s: %w", n.dir, err)
@@ -316,6 +322,9 @@ func (n *Node) openStore(context.Context) error {
 	return n.store.Start(store.Cluster{Sender: n.dist, Learn: n.dist.Learn, Peers: n.dialer})
 }
 
+// consistencyInterval is how often the replicas of a range are compared.
+const consistencyInterval = 24 * time.Hour
+
 // record is what this node says of itself.
 func (n *Node) record(l liveness.Locality) liveness.Record {
 	r := liveness.Record{
@@ -325,12 +334,7 @@ func (n *Node) record(l liveness.Locality) liveness.Record {
 	if n.listen != nil {
 		r.Addr = n.advertised()
 	}
-	if n.sqlListen != nil {
-		r.SQLAddr = n.sqlListen.Addr().String()
-	}
-	if n.httpListen != nil {
-		r.HTTPAddr = n.httpListen.Addr().String()
-	}
+	r.SQLAddr, r.HTTPAddr = n.SQLAddr(), reachable(n.httpListen, n.cfg.HTTPAddr)
 	return r
 }
 
@@ -338,7 +342,7 @@ func (n *Node) advertised() string {
 	if n.cfg.AdvertiseAddr != "" {
 		return n.cfg.AdvertiseAddr
 	}
-	return n.listen.Addr().String()
+	return reachable(n.listen, n.cfg.ListenAddr)
 }
 
 // nodesChanged reacts to news about nodes.
@@ -480,20 +484,10 @@ func (n *Node) SQL() *sql.Server { return n.sql }
 func (n *Node) Wire() *pgwire.Server { return n.wire }
 
 // ListenAddr returns the address for other nodes, "" if there is none.
-func (n *Node) ListenAddr() string {
-	if n.listen == nil {
-		return ""
-	}
-	return n.listen.Addr().String()
-}
+func (n *Node) ListenAddr() string { return reachable(n.listen, n.cfg.ListenAddr) }
 
 // SQLAddr returns the address of the SQL listener, "" if there is none.
-func (n *Node) SQLAddr() string {
-	if n.sqlListen == nil {
-		return ""
-	}
-	return n.sqlListen.Addr().String()
-}
+func (n *Node) SQLAddr() string { return reachable(n.sqlListen, n.cfg.SQLAddr) }
 
 // URL returns how to connect as root.
 func (n *Node) URL() string {
@@ -513,7 +507,7 @@ func (n *Node) ConsoleURL() string {
 	if n.cfg.CertsDir != "" {
 		scheme = "https"
 	}
-	return scheme + "://" + n.httpListen.Addr().String() + "/"
+	return scheme + "://" + reachable(n.httpListen, n.cfg.HTTPAddr) + "/"
 }
 
 // Drain takes the node out of service: no new clients, the present ones end with
