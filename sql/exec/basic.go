@@ -288,7 +288,7 @@ type distinctOp struct {
 }
 
 func (d *distinctOp) Open() error {
-	d.Close0()
+	d.release()
 	ts := make([]*types.T, len(d.on))
 	keys := make([]int, len(d.on))
 	for i, c := range d.on {
@@ -299,15 +299,18 @@ func (d *distinctOp) Open() error {
 	return d.in.Open()
 }
 
-func (d *distinctOp) Close0() {
+func (d *distinctOp) release() {
 	if d.table != nil {
 		d.table.store.reset()
 		d.table = nil
 	}
+	if d.prev != nil {
+		d.prev.reset()
+	}
 }
 
 func (d *distinctOp) Close() {
-	d.Close0()
+	d.release()
 	d.in.Close()
 }
 
@@ -320,6 +323,15 @@ func (d *distinctOp) Next() (*types.Batch, error) {
 		}
 		for i, c := range d.on {
 			vecs[i] = b.Cols[c]
+		}
+		if d.sorted {
+			if err := d.adjacent(b, vecs); err != nil {
+				return nil, err
+			}
+			if b.Len() > 0 {
+				return b, nil
+			}
+			continue
 		}
 		hashVecs(vecs, b, d.hashes[:])
 		n := b.Len()
@@ -349,6 +361,46 @@ func (d *distinctOp) Next() (*types.Batch, error) {
 			return nil, err
 		}
 	}
+}
+
+// adjacent drops the rows that equal the one before, which is enough if the input is ordered by the columns.
+func (d *distinctOp) adjacent(b *types.Batch, vecs []*types.Vec) error {
+	same := func(i int, prev []*types.Vec, j int) bool {
+		for x, v := range vecs {
+			if !vecEqual(v, i, prev[x], j) {
+				return false
+			}
+		}
+		return true
+	}
+	prev, at := vecs, -1
+	if d.prev != nil && d.prev.len() > 0 {
+		c, k := d.prev.at(0)
+		prev, at = c.Cols, k
+	}
+	kept := make([]uint16, 0, b.Len())
+	for k, n := 0, b.Len(); k < n; k++ {
+		i := b.RowAt(k)
+		if at >= 0 && same(i, prev, at) {
+			continue
+		}
+		kept = append(kept, uint16(i))
+		prev, at = vecs, i
+	}
+	b.Sel = append(b.SelBuffer(), kept...)
+	if len(kept) == 0 {
+		return nil
+	}
+	if d.prev == nil {
+		ts := make([]*types.T, len(vecs))
+		for i, v := range vecs {
+			ts[i] = v.T
+		}
+		d.prev = newRowStore(ts, d.r.c.Mem)
+	}
+	d.prev.reset()
+	last := types.Batch{N: b.N, Sel: kept[len(kept)-1:]}
+	return d.prev.addVecs(vecs, &last)
 }
 
 // appendOp is UNION ALL.

@@ -409,9 +409,9 @@ func (db *testDB) run(sql string, params []types.Datum) (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	out := ""
-	for _, r := range sink.rows {
-		out += r + "\n"
+	out := strings.Join(sink.rows, "\n")
+	if len(sink.rows) > 0 {
+		out += "\n"
 	}
 	switch p.Kind {
 	case plan.KindInsert:

@@ -207,3 +207,34 @@ func BenchmarkScanAggregate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPlan binds and optimises statements: what a statement costs that is not in the plan cache.
+func BenchmarkPlan(b *testing.B) {
+	db := newTestDB()
+	db.must(b, "create table a (id int primary key, x int, name text)")
+	db.must(b, "create table c (id int primary key, aid int references a (id), v numeric)")
+	db.must(b, "create index c_aid on c (aid)")
+	for _, q := range []string{
+		"select name from a where id = $1",
+		"update a set x = x + $1 where id = $2",
+		"insert into a values ($1, $2, $3)",
+		"select a.name, sum(c.v) from a join c on c.aid = a.id where a.x > 5 group by a.name order by 2 desc limit 10",
+		"select * from a where exists (select 1 from c where c.aid = a.id and c.v > 3) and x in (1, 2, 3)",
+	} {
+		b.Run(q, func(b *testing.B) {
+			s, err := parser.ParseOne(q)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ec := db.eval(context.Background())
+			b.ReportAllocs()
+			for b.Loop() {
+				p, err := db.plan(context.Background(), ec, s.AST)
+				if err != nil {
+					b.Fatal(err)
+				}
+				exec.CompilePoint(p)
+			}
+		})
+	}
+}

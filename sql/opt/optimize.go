@@ -22,7 +22,7 @@ type Config struct {
 
 // Methods are planner methods.
 type Methods struct {
-	HashJoin, MergeJoin, NestLoop, IndexScan, HashAgg, Sort bool
+	HashJoin, NestLoop, IndexScan bool
 }
 
 // optimizer is the state of planning one statement.

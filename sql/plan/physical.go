@@ -197,18 +197,6 @@ type PHashJoin struct {
 	KeyConds []expr.Expr
 }
 
-// PMergeJoin joins inputs that are sorted on their keys. Kind is inner, left or semi.
-type PMergeJoin struct {
-	PhysBase
-	Kind                JoinKind
-	Left, Right         PhysNode
-	LeftKeys, RightKeys []int
-	Desc                []bool
-	On                  []expr.Expr
-	Out                 []int
-	KeyConds            []expr.Expr
-}
-
 // PNestLoop joins each left row with the right side. A Lateral right side is run anew for each left row,
 // which it sees as its nearest outer row; otherwise it is run once and kept.
 type PNestLoop struct {
@@ -491,9 +479,6 @@ func (n *PProjectSet) Kids() []PhysNode { return []PhysNode{n.Input} }
 func (n *PHashJoin) Kids() []PhysNode { return []PhysNode{n.Left, n.Right} }
 
 // Kids implements PhysNode.
-func (n *PMergeJoin) Kids() []PhysNode { return []PhysNode{n.Left, n.Right} }
-
-// Kids implements PhysNode.
 func (n *PNestLoop) Kids() []PhysNode { return []PhysNode{n.Left, n.Right} }
 
 // Kids implements PhysNode.
@@ -606,8 +591,6 @@ func EachPhysExpr(n PhysNode, fn func(expr.Expr)) {
 	case *PHashJoin:
 		each(n.LeftKeys)
 		each(n.RightKeys)
-		each(n.On)
-	case *PMergeJoin:
 		each(n.On)
 	case *PNestLoop:
 		each(n.On)
