@@ -21,6 +21,15 @@
 // # Goroutines
 //
 // Each layer owns its own and waits for them in its Close. This package's own
-// are, per node: the three accept loops, the keeper of the clock bound, and the
-// registry's refresh; Stop waits for all of them.
+// are, per node: the three accept loops, the keeper of the clock bound, the
+// registry's refresh, and short searches for deadlocks that other nodes ask for
+// (Node.spawn); Stop waits for all of them.
+//
+// # Who may ask a node for what
+//
+// Other nodes and administrators use one port and the same calls (calls.go,
+// admin.go; AdminClient is the other end). With certificates it wants one that is
+// made out to a node or to root; SQL clients need their role's certificate or
+// its password; the console wants root's, while /health and /metrics are open
+// (security.go, http.go).
 package server

@@ -45,8 +45,7 @@ func runDemo(count int, logLevel string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	ctx := context.Background()
 	startCtx, cancel := context.WithTimeout(ctx, demoStartTimeout)
 	defer cancel()
 
@@ -84,11 +83,13 @@ func runDemo(count int, logLevel string) error {
 		return err
 	}
 	defer shell.close()
-	// Without a terminal and without input the cluster stays until it is stopped.
 	if err := shell.loop(ctx, os.Stdin); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) && isDevNull(os.Stdin) {
+		// Started in the background: the cluster stays until it is told to stop.
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+		defer stop()
 		<-ctx.Done()
 	}
 	return nil
