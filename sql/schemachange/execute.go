@@ -65,6 +65,18 @@ func (x *statement) execute(stmt ast.Statement) error {
 		return x.alterOwner(stmt)
 	case *ast.Comment:
 		return x.comment(stmt)
+	case *ast.CreateRole:
+		return x.createRole(stmt)
+	case *ast.AlterRole:
+		return x.alterRole(stmt)
+	case *ast.DropRole:
+		return x.dropRole(stmt)
+	case *ast.GrantRole:
+		return x.grantRole(stmt)
+	case *ast.Grant:
+		return x.grant(stmt)
+	case *ast.AlterDefaultPrivileges, *ast.ReassignOwned, *ast.DropOwned, *ast.AlterSetting:
+		return sqlstate.Unsupported("%s", stmt.Tag())
 	case *ast.CreateSequence:
 		return x.createSequence(stmt)
 	case *ast.AlterSequence:

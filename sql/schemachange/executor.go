@@ -73,7 +73,9 @@ func Handles(stmt ast.Statement) bool {
 		*ast.DropDatabase, *ast.CreateSchema, *ast.CreateSequence, *ast.AlterSequence, *ast.CreateView,
 		*ast.RefreshMaterializedView, *ast.CreateEnum, *ast.AlterEnum, *ast.CreateComposite, *ast.CreateRange,
 		*ast.CreateDomain, *ast.AlterDomain, *ast.CreateExtension, *ast.CreateCollation, *ast.CreateStatistics,
-		*ast.Drop, *ast.Truncate, *ast.Comment, *ast.AlterTable, *ast.Rename, *ast.AlterSchema, *ast.AlterOwner:
+		*ast.Drop, *ast.Truncate, *ast.Comment, *ast.AlterTable, *ast.Rename, *ast.AlterSchema, *ast.AlterOwner,
+		*ast.CreateRole, *ast.AlterRole, *ast.DropRole, *ast.Grant, *ast.GrantRole, *ast.AlterDefaultPrivileges,
+		*ast.ReassignOwned, *ast.DropOwned, *ast.AlterSetting:
 		return true
 	}
 	return false
