@@ -94,20 +94,13 @@ func fenceError(err error, t *catalog.Table) error {
 // held must be seen by scans.
 func (x *statement) catchUp(now hlc.Timestamp) error {
 	txn := x.coll.Txn()
-	if st, ok := txn.(interface{ StepStatement() }); ok {
-		st.StepStatement()
-	}
 	if txn.ReadTimestamp() >= now {
 		return nil
 	}
-	// A serializable transaction moves its snapshot, if its reads allow, up to a value that
-	// it locks.
-	key := catalog.SystemKey(catalog.SysFences, 0)
-	if _, err := x.e.cfg.DB.Increment(x.ctx, key, 1); err != nil {
-		return err
-	}
-	if _, _, err := txn.Get(x.ctx, key, kv.LockShare); err != nil {
-		return err
+	if t, ok := txn.(interface{ Advance(context.Context) error }); ok {
+		if err := t.Advance(x.ctx); err != nil {
+			return err
+		}
 	}
 	if txn.ReadTimestamp() < now {
 		return &kv.RetryError{Reason: kv.RetrySerializable, RetryTS: now}
