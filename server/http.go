@@ -42,6 +42,7 @@ func (n *Node) httpHandler() http.Handler {
 			"statements": m.Statements.Load(), "commits": m.Commits.Load(), "rollbacks": m.Rollbacks.Load(), "retries": m.Retries.Load(),
 		}, nil
 	}))
+	mux.Handle("GET /debug/pprof/", debugHandler())
 	page, err := fs.Sub(consoleFiles, "console")
 	if err != nil {
 		panic(err) // the folder is embedded above
