@@ -94,12 +94,6 @@ func (w *writer) readyForQuery(status byte) {
 	w.out = append(w.out, 'Z', 0, 0, 0, 5, status)
 }
 
-func (w *writer) commandComplete(tag string) {
-	m := w.begin('C')
-	w.cstring(tag)
-	w.end(m)
-}
-
 func (w *writer) parameterStatus(name, value string) {
 	m := w.begin('S')
 	w.cstring(name)

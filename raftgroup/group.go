@@ -44,18 +44,17 @@ type Group struct {
 	awakeIndex int
 
 	// What follows belongs to the turn.
-	rn        *raft.RawNode
-	members   []Member
-	pending   []pendingProposal
-	proposed  []*Proposal // stepped, index not known yet
-	taken     []*Proposal // scratch of takeTurn
-	messages  []inbound
-	entries   []Entry // scratch of apply
-	changing  bool    // a membership change is in the log and not applied
-	lead      uint64  // raft.SoftState.Lead as last seen
-	state     raft.StateType
-	term      uint64
-	leaseTerm uint64 // the term of the last leaseState
+	rn       *raft.RawNode
+	members  []Member
+	pending  []pendingProposal
+	proposed []*Proposal // stepped, index not known yet
+	taken    []*Proposal // scratch of takeTurn
+	messages []inbound
+	entries  []Entry // scratch of apply
+	changing bool    // a membership change is in the log and not applied
+	lead     uint64  // raft.SoftState.Lead as last seen
+	state    raft.StateType
+	term     uint64
 	// ownTermApplied: an entry of the present term has been applied (I8).
 	ownTermApplied bool
 	leaseStart     uint64 // hlc.Timestamp

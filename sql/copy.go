@@ -159,7 +159,6 @@ type copyInserter struct {
 	params    []types.Datum
 	rows      int
 	total     int64
-	mem       *exec.Monitor
 	bulk      *bulkTxn
 }
 

@@ -1,7 +1,6 @@
 package sql
 
 import (
-	"strings"
 	"time"
 
 	"github.com/spanlite/spanlite/sql/ast"
@@ -189,10 +188,4 @@ func (s *Session) prepareStatement(st *ast.Prepare) error {
 	}
 	s.prepared[st.Name] = ps
 	return nil
-}
-
-// cleanText is a statement's text without surrounding blanks and its last
-// semicolon.
-func cleanText(text string) string {
-	return strings.TrimRight(strings.TrimSpace(text), "; \t\r\n")
 }

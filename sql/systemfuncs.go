@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -49,13 +50,13 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 	case "pg_get_expr":
 		return textDatum(args[0].Str()), nil
 	case "pg_get_constraintdef":
-		def, ok := system.ConstraintDef(coll, catalog.ID(args[0].OID()), argBool(args, 1))
+		def, ok := system.ConstraintDef(ec.Ctx, coll, catalog.ID(args[0].OID()), argBool(args, 1))
 		if !ok {
 			return null, nil
 		}
 		return textDatum(def), nil
 	case "pg_get_indexdef":
-		return f.indexDef(coll, args), nil
+		return f.indexDef(ec.Ctx, coll, args), nil
 	case "pg_get_viewdef":
 		return f.viewDef(coll, args)
 	case "pg_get_userbyid":
@@ -132,7 +133,7 @@ type emptySet struct{}
 func (emptySet) Next() (types.Row, bool, error) { return nil, false, nil }
 
 // indexDef is pg_get_indexdef(index [, column, pretty]).
-func (f systemFunctions) indexDef(coll *catalog.Collection, args []types.Datum) types.Datum {
+func (f systemFunctions) indexDef(ctx context.Context, coll *catalog.Collection, args []types.Datum) types.Datum {
 	id := catalog.ID(args[0].OID())
 	t, ok := coll.Owner(id).(*catalog.Table)
 	if !ok {
@@ -145,7 +146,7 @@ func (f systemFunctions) indexDef(coll *catalog.Collection, args []types.Datum) 
 	if len(args) > 1 && args[1].Int() > 0 {
 		return textDatum(system.IndexColumnDef(t, x, int(args[1].Int())))
 	}
-	return textDatum(system.IndexDef(coll, t, x, argBool(args, 2)))
+	return textDatum(system.IndexDef(ctx, coll, t, x, argBool(args, 2)))
 }
 
 // viewDef is pg_get_viewdef(view [, pretty]).

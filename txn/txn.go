@@ -70,9 +70,8 @@ type Txn struct {
 	fences      []kv.Fence
 	commitTS    hlc.Timestamp
 
-	// batch and ops are reused by every request of the transaction.
+	// batch is reused by every request of the transaction.
 	batch kv.Batch
-	ops   [1]kv.Op
 	rows  kv.Rows // scratch of scans that need the buffer overlaid
 	value []byte  // receives the value of a Get
 	mem   arena   // keys of locks and reads

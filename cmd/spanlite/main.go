@@ -39,7 +39,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nTry 'spanlite %s --help'.", err, cmd.Name())}
+		return usageError{fmt.Errorf("%w\ntry 'spanlite %s --help'", err, cmd.Name())}
 	})
 	root.AddCommand(newStart(), newInit(), newDemo(), newSQL(), newNode(), newRange(), newCert(), newVersion())
 	for _, c := range root.Commands() {

@@ -50,7 +50,7 @@ func ParseLocality(s string) (Locality, error) {
 	for part := range strings.SplitSeq(s, ",") {
 		key, value, ok := strings.Cut(part, "=")
 		if !ok || key == "" || value == "" {
-			return nil, fmt.Errorf("locality %q: want key=value,...", s)
+			return nil, fmt.Errorf("locality %q: want key=value pairs with commas between", s)
 		}
 		l = append(l, Tier{key, value})
 	}

@@ -32,10 +32,6 @@ type pending struct {
 	right    *kv.RangeDescriptor
 }
 
-// errRejected: the command's lease was over when it was applied; it had no
-// effect (I9).
-var errRejected = errors.New("replica: command of an earlier lease")
-
 // AppliedIndex implements raftgroup.StateMachine.
 func (r *Replica) AppliedIndex() (raftgroup.Index, raftgroup.Term) {
 	r.mu.Lock()

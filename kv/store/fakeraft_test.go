@@ -76,7 +76,6 @@ type fakeHost struct {
 
 	mu      sync.Mutex
 	groups  map[keys.RangeID]*fakeGroup
-	removed map[keys.RangeID]keys.ReplicaID
 	started bool
 	closed  chan struct{}
 	wake    chan struct{}

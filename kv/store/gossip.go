@@ -21,8 +21,8 @@ type gossip struct {
 	descChanged broadcast
 
 	// The counters at the last refresh, for rates; owned by pulse.
-	lastBatches, lastBytes uint64
-	lastMicros             int64
+	lastBatches uint64
+	lastMicros  int64
 }
 
 // broadcast wakes everybody who waits.

@@ -124,13 +124,6 @@ func (q *queue) done(id keys.RangeID, now time.Time, again time.Duration, err er
 	q.signal()
 }
 
-// len is the number of ranges that wait, now or for later.
-func (q *queue) len() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.mu.urgent) + len(q.mu.normal) + len(q.mu.later) + len(q.mu.busy)
-}
-
 // run is one worker.
 func (q *queue) run(ctx context.Context, s *Store) {
 	for ctx.Err() == nil {

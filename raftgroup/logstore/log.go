@@ -347,7 +347,7 @@ func (l *Log) createSegment(seg *segment) error {
 		// Best effort: a file system that cannot preallocate grows the file instead.
 		_ = f.Preallocate(0, seg.size)
 	}
-	if _, err := f.Write(encodeSegmentHeader(seg.number)); err == nil {
+	if _, err = f.Write(encodeSegmentHeader(seg.number)); err == nil {
 		err = f.Sync()
 	}
 	if err == nil {

@@ -134,18 +134,6 @@ func (n nameKey) less(o nameKey) bool {
 	return n.name < o.name
 }
 
-func decodeNameKey(k keys.Key) (nameKey, error) {
-	table, rest, ok := keys.DecodeTable(k)
-	if !ok || table != sysNames || len(rest) < 9 {
-		return nameKey{}, fmt.Errorf("catalog: %x is no name key", k)
-	}
-	return nameKey{
-		parent: ID(binary.BigEndian.Uint32(rest[4:])),
-		class:  nameClass(rest[8]),
-		name:   string(rest[9:]),
-	}, nil
-}
-
 // nameTarget is what a name stands for: a descriptor, or an index of one.
 //
 //	+-----------+-----------+-------------+

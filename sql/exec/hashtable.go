@@ -74,8 +74,3 @@ func (t *hashTable) find(h uint64, vecs []*types.Vec, i int) int {
 	}
 	return -1
 }
-
-func (t *hashTable) reset() {
-	clear(t.heads)
-	t.next, t.hashes = t.next[:0], t.hashes[:0]
-}

@@ -40,10 +40,9 @@ type scanOp struct {
 	bytes int64
 	done  bool // nothing more to fetch of the current span
 	// look holds the primary rows of index entries that do not cover the columns.
-	look    kv.Rows
-	keyBuf  [][]byte
-	keyMem  []byte
-	entries [][2][]byte
+	look   kv.Rows
+	keyBuf [][]byte
+	keyMem []byte
 }
 
 func newScan(r *run, n *plan.PTableScan) (*scanOp, error) {

@@ -10,7 +10,6 @@ import (
 type setFunc struct {
 	n    *plan.PFunc
 	iter expr.SetIter
-	row  types.Row
 	done bool
 }
 

@@ -26,7 +26,6 @@ type sortOp struct {
 	runs   []*spillRun
 	merge  *merger
 	idx    []uint32
-	reader storeReader
 }
 
 // sortEntry is a row with the head of its first key in a form that compares as an integer.

@@ -26,7 +26,6 @@ type spillRun struct {
 	f    *os.File
 	rows int
 	rd   *bufio.Reader
-	buf  []byte
 }
 
 const (

@@ -459,7 +459,6 @@ func (f *windowFunc) FrameRow(i int) int {
 type rangeFrame struct {
 	key  plan.POrder
 	plus [2]expr.Expr // current key + or - offset, over (key, offset)
-	lt   *expr.Call
 }
 
 func newRangeFrame(w *windowOp, f *windowFunc) (*rangeFrame, error) {

@@ -1,8 +1,6 @@
 package opt
 
 import (
-	"math"
-
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/plan"
@@ -616,25 +614,4 @@ func (o *optimizer) impliesPredicate(rel *plan.Relation, x *catalog.Index, conds
 		}
 	}
 	return true
-}
-
-// cheapest picks the path with the least cost for a reader that may stop after limit rows (0: reads all) and
-// pays sort for a path that is not ordered.
-func cheapest(ps []*path, limit, outSel float64, ordered bool) *path {
-	var best *path
-	bestCost := math.Inf(1)
-	for _, p := range ps {
-		c := p.cost
-		out := p.rows * outSel
-		switch {
-		case ordered && !p.ordered:
-			c += sortCost(out)
-		case limit > 0 && out > limit:
-			c = p.startup + (c-p.startup)*limit/out
-		}
-		if c < bestCost {
-			best, bestCost = p, c
-		}
-	}
-	return best
 }

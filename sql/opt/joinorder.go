@@ -20,7 +20,6 @@ func (s relSet) overlaps(t relSet) bool { return s&t != 0 }
 func (s relSet) subsetOf(t relSet) bool { return s&^t == 0 }
 func (s relSet) single() bool           { return s != 0 && s&(s-1) == 0 }
 func (s relSet) first() int             { return bits.TrailingZeros64(uint64(s)) }
-func (s relSet) len() int               { return bits.OnesCount64(uint64(s)) }
 
 // orderJoins finds a cheap order for n relations. leaf returns the plan of one
 // relation; join returns the best plan for two disjoint subsets (either may

@@ -46,12 +46,11 @@ type phys struct {
 	// unique columns: no two rows are equal in all of them. Nil if unknown.
 }
 
-func (p *phys) base() *plan.PhysBase   { return p.node.Phys() }
-func (p *phys) cols() []plan.PhysCol   { return p.node.Phys().Cols }
-func (p *phys) layout() layout         { return layoutOf(p.cols()) }
-func (p *phys) rows() float64          { return p.node.Phys().Rows }
-func (p *phys) cost() float64          { return p.node.Phys().Total }
-func (p *phys) has(id plan.ColID) bool { _, ok := p.layout()[id]; return ok }
+func (p *phys) base() *plan.PhysBase { return p.node.Phys() }
+func (p *phys) cols() []plan.PhysCol { return p.node.Phys().Cols }
+func (p *phys) layout() layout       { return layoutOf(p.cols()) }
+func (p *phys) rows() float64        { return p.node.Phys().Rows }
+func (p *phys) cost() float64        { return p.node.Phys().Total }
 
 func (o *optimizer) physCol(id plan.ColID) plan.PhysCol {
 	c := &o.md.Columns[id]

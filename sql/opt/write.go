@@ -96,11 +96,9 @@ func (o *optimizer) lowerWrite(w *plan.TargetWrite, done map[catalog.ID]*plan.Ta
 
 func (o *optimizer) planInsert(n *plan.Insert) *phys {
 	need := plan.ColSet{}
-	var ids []plan.ColID
 	for _, id := range n.From {
 		if id != plan.NoCol {
 			need.Add(id)
-			ids = append(ids, id)
 		}
 	}
 	in := o.plan(n.Source, &request{cols: need})

@@ -85,11 +85,3 @@ func (p *parser) query() *ast.Select {
 	p.popFragment(outer)
 	return q
 }
-
-// subquery parses a query in parentheses.
-func (p *parser) subquery() *ast.Select {
-	p.expectPunct('(')
-	q := p.query()
-	p.expectPunct(')')
-	return q
-}

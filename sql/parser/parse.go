@@ -227,13 +227,6 @@ func (p *parser) peekAt(n int) *token {
 	return &p.toks[min(p.i+n, len(p.toks)-1)]
 }
 
-// advance steps over the next token. The last token is never left behind.
-func (p *parser) advance() {
-	if p.i < len(p.toks)-1 {
-		p.i++
-	}
-}
-
 // atEnd reports whether the statement's tokens are used up.
 func (p *parser) atEnd() bool { return p.i == len(p.toks)-1 }
 
@@ -297,21 +290,6 @@ func (p *parser) expectPunct(c tokenKind) {
 	if !p.acceptPunct(c) {
 		p.fail()
 	}
-}
-
-// isWord reports whether the next token is the unquoted word w, which need not
-// be a keyword.
-func (p *parser) isWord(w string) bool {
-	t := p.peek()
-	return t.kind == tIdent && t.text == w
-}
-
-func (p *parser) acceptWord(w string) bool {
-	if !p.isWord(w) {
-		return false
-	}
-	p.i++
-	return true
 }
 
 // fail ends the parse with a syntax error at the next token.

@@ -366,7 +366,6 @@ type windowSpec struct {
 	partition []expr.Expr
 	order     []SortExpr
 	frame     *ast.Frame
-	key       string
 }
 
 func (b *binder) windowCall(e *ast.FuncCall) (expr.Expr, error) {

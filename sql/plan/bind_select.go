@@ -28,8 +28,6 @@ type queryOptions struct {
 	// keepUnknown leaves string literals in the select list without a type, for the
 	// column of an INSERT or the other side of a set operation to decide.
 	keepUnknown bool
-	// exists says that the columns do not matter.
-	exists bool
 }
 
 func (b *binder) bindTopSelect(q *ast.Select, out *Logical) error {

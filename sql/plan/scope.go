@@ -96,9 +96,7 @@ type nsItem struct {
 	rel                 *Relation
 	// relVisible: may be used as a qualifier; colsVisible: columns may be named without one.
 	relVisible, colsVisible bool
-	// lateralOnly items may be seen by LATERAL items only.
-	lateralOnly bool
-	// whole is set for a function item that returns one column of scalars: its name as a
+	// scalar is set for a function item that returns one column of scalars: its name as a
 	// value means that column.
 	scalar bool
 }

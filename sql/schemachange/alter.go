@@ -24,8 +24,8 @@ type alteration struct {
 	compute   map[catalog.AttNum]expr.Expr
 	generated []catalog.AttNum
 	check     validation
-	// indexes are those to be built, by OID; keys the foreign keys to be validated.
-	indexes, keys []catalog.ID
+	// indexes are those to be built, by OID.
+	indexes []catalog.ID
 	// references are added last.
 	references []*ast.TableConstraint
 	dropped    []catalog.Descriptor

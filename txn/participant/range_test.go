@@ -90,7 +90,7 @@ func TestFreezeAndMerge(t *testing.T) {
 	reader.ReadTS = c.clock.Now()
 	_, err := c.get(bg, reader, "y")
 	require.NoError(t, err)
-	index, stats, err := right.Freeze(bg)
+	_, _, err = right.Freeze(bg)
 	require.NoError(t, err)
 	require.True(t, right.Frozen())
 	var unavailable *kv.UnavailableError
@@ -98,7 +98,7 @@ func TestFreezeAndMerge(t *testing.T) {
 	require.ErrorAs(t, err, &unavailable)
 	require.NoError(t, right.Unfreeze(bg))
 	require.Equal(t, "2", c.mustGet("z"))
-	index, stats, err = right.Freeze(bg)
+	index, stats, err := right.Freeze(bg)
 	require.NoError(t, err)
 	sum := left.Stats()
 	sum.Add(stats)

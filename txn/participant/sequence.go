@@ -49,12 +49,11 @@ type request struct {
 	resolved  []resolved
 	forgotten bool
 
-	get    mvcc.ReadOptions
-	scan   mvcc.ScanOptions
-	rows   kv.Rows
-	record kv.TxnRecord
-	key    []byte
-	key2   []byte
+	get  mvcc.ReadOptions
+	scan mvcc.ScanOptions
+	rows kv.Rows
+	key  []byte
+	key2 []byte
 }
 
 type base struct{ buf, count int }

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -13,9 +14,9 @@ import (
 
 // QualifiedName returns the name of a relation, with its schema unless the
 // search path shows it.
-func QualifiedName(c *catalog.Collection, h *catalog.Header, always bool) string {
+func QualifiedName(ctx context.Context, c *catalog.Collection, h *catalog.Header, always bool) string {
 	if !always {
-		if visible, err := c.Visible(nil, h.ID); err == nil && visible {
+		if visible, err := c.Visible(ctx, h.ID); err == nil && visible {
 			return types.QuoteIdent(h.Name)
 		}
 	}
@@ -91,7 +92,7 @@ func indexExpression(sql string) string {
 
 // IndexDef returns CREATE INDEX for an index, in the form of pg_get_indexdef. With
 // pretty the table's name is qualified only where the search path needs it.
-func IndexDef(c *catalog.Collection, t *catalog.Table, x *catalog.Index, pretty bool) string {
+func IndexDef(ctx context.Context, c *catalog.Collection, t *catalog.Table, x *catalog.Index, pretty bool) string {
 	var b strings.Builder
 	b.WriteString("CREATE ")
 	if x.Unique {
@@ -101,7 +102,7 @@ func IndexDef(c *catalog.Collection, t *catalog.Table, x *catalog.Index, pretty 
 	if method == "" {
 		method = "btree"
 	}
-	fmt.Fprintf(&b, "INDEX %s ON %s USING %s (", types.QuoteIdent(x.Name), QualifiedName(c, &t.Header, !pretty), method)
+	fmt.Fprintf(&b, "INDEX %s ON %s USING %s (", types.QuoteIdent(x.Name), QualifiedName(ctx, c, &t.Header, !pretty), method)
 	for i := range x.Columns {
 		if i > 0 {
 			b.WriteString(", ")
@@ -204,12 +205,12 @@ var fkActions = map[catalog.FKAction]string{
 }
 
 // ForeignKeyDef returns the definition of a FOREIGN KEY constraint.
-func ForeignKeyDef(c *catalog.Collection, t *catalog.Table, fk *catalog.ForeignKey, pretty bool) string {
+func ForeignKeyDef(ctx context.Context, c *catalog.Collection, t *catalog.Table, fk *catalog.ForeignKey, pretty bool) string {
 	var b strings.Builder
 	ref := c.Table(fk.RefTable)
 	fmt.Fprintf(&b, "FOREIGN KEY (%s) REFERENCES ", columnList(t, fk.Columns))
 	if ref != nil {
-		fmt.Fprintf(&b, "%s(%s)", QualifiedName(c, &ref.Header, !pretty), columnList(ref, fk.RefColumns))
+		fmt.Fprintf(&b, "%s(%s)", QualifiedName(ctx, c, &ref.Header, !pretty), columnList(ref, fk.RefColumns))
 	}
 	if fk.MatchFull {
 		b.WriteString(" MATCH FULL")

@@ -93,7 +93,7 @@ var (
 	boolean, char, name             = types.Bool, types.Char, types.Name
 	int2, int4, int8                = types.Int2, types.Int4, types.Int8
 	float4, float8, numeric         = types.Float4, types.Float8, types.NumericT
-	text, varchar, bpchar, bytea    = types.Text, types.Varchar, types.Bpchar, types.Bytea
+	text, bpchar, bytea             = types.Text, types.Bpchar, types.Bytea
 	date, time_, timetz             = types.Date, types.Time, types.TimeTZT
 	timestamp, timestamptz          = types.Timestamp, types.TimestampTZ
 	interval, uuid, json, jsonb     = types.IntervalT, types.UUID, types.JSON, types.JSONB
@@ -103,7 +103,6 @@ var (
 	anycompatible, anycompatiblearr = types.AnyCompatible, types.AnyCompatibleArray
 	anyenum, inet, cidr             = types.AnyEnum, types.Inet, types.Cidr
 	textArray                       = types.TextArray
-	unknown                         = types.Unknown
 )
 
 type (
@@ -173,13 +172,6 @@ func defaults(f *expr.Function, values ...datum) *expr.Function {
 	return f
 }
 
-// alias returns a copy of a row under another name.
-func alias(f *expr.Function, name string) *expr.Function {
-	g := *f
-	g.Name = name
-	return &g
-}
-
 // op2 is a row for an infix operator.
 func op2(name string, l, r, ret *types.T, f func(*ctx, datum, datum) (datum, error)) *expr.Operator {
 	return &expr.Operator{Name: name, Left: l, Right: r, Fn: fn2(name, ret, l, r, f)}
@@ -193,11 +185,6 @@ func op2C(name string, l, r, ret *types.T, f func(*ctx, *expr.Call, []datum) (da
 // op1 is a row for a prefix operator.
 func op1(name string, r, ret *types.T, f func(*ctx, datum) (datum, error)) *expr.Operator {
 	return &expr.Operator{Name: name, Right: r, Fn: fn1(name, ret, r, f)}
-}
-
-// operatorOf makes an infix operator of a function's row.
-func operatorOf(name string, f *expr.Function) *expr.Operator {
-	return &expr.Operator{Name: name, Left: f.Args[0], Right: f.Args[1], Fn: f}
 }
 
 func str(s string) datum { return types.NewString(s) }

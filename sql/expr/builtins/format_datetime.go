@@ -369,18 +369,18 @@ func abs(n int) int {
 
 // dtParsed is what a text gave for the fields of a template.
 type dtParsed struct {
-	c                                 types.Clock
-	haveYear, bc, pm, am, hour12      bool
-	doy, week, weekMonth, isoWeekN    int
-	isoYear, isoDay, century, quarter int
-	julian                            int64
-	haveJulian                        bool
-	yearDigits                        int
-	ssss                              int
-	haveSSSS                          bool
-	zoneSecs                          int
-	haveZone                          bool
-	us                                int64
+	c                              types.Clock
+	haveYear, bc, pm, am, hour12   bool
+	doy, week, weekMonth, isoWeekN int
+	isoYear, isoDay, century       int
+	julian                         int64
+	haveJulian                     bool
+	yearDigits                     int
+	ssss                           int
+	haveSSSS                       bool
+	zoneSecs                       int
+	haveZone                       bool
+	us                             int64
 }
 
 // maxDigits is how many digits a number field takes when another number follows it.

@@ -26,7 +26,7 @@ func windowPlain(name string, ret *types.T, as []*types.T, f windowFn) *expr.Fun
 // rankState counts peers passed.
 type rankState struct {
 	dense     bool
-	rank, row int64
+	rank      int64
 	started   bool
 	peerStart int
 }
