@@ -88,10 +88,15 @@ type memTxn struct {
 	ts  hlc.Timestamp
 }
 
-func (t *memTxn) StepStatement()               { t.ts = t.s.Now() }
 func (t *memTxn) Used() bool                   { return true }
 func (t *memTxn) Isolation() kv.Isolation      { return kv.ReadCommitted }
 func (t *memTxn) ReadTimestamp() hlc.Timestamp { return t.ts }
+
+// Advance moves the snapshot to the present, as a *txn.Txn does.
+func (t *memTxn) Advance(context.Context) error {
+	t.ts = t.s.Now()
+	return nil
+}
 
 func (t *memTxn) Get(_ context.Context, key []byte, _ kv.LockStrength) ([]byte, bool, error) {
 	if v, ok := t.buf[string(key)]; ok {
