@@ -37,6 +37,13 @@ func (x *statement) truncate(stmt *ast.Truncate) error {
 			ids = append(ids, in.Table)
 		}
 	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		// All fences first, and in one order, so that two TRUNCATEs do not wait for each other.
+		if err := x.fence(id); err != nil {
+			return err
+		}
+	}
 	for _, id := range ids {
 		t, err := x.mutableTable(id)
 		if err != nil {
