@@ -33,7 +33,8 @@ type Config struct {
 	Seed uint64
 
 	// Workers is the number of goroutines that process groups nobody else does.
-	// Default 4. Each may sit in a sync: see GOMAXPROCS in DESIGN.md.
+	// Default 4. Each may sit in a sync, so there are more of them than a small
+	// machine has processors.
 	Workers int
 	// TickInterval is the granularity of timers. Default 50 ms.
 	TickInterval time.Duration

@@ -21,20 +21,22 @@
 // (flat combining; Hendler et al., "Flat Combining and the
 // Synchronization-Parallelism Tradeoff", 2010).
 //
-// # Raft without ticks
+// # Time
 //
-// The RawNode is never ticked. Time enters it only as explicit events: Campaign,
-// a heartbeat broadcast, a quorum check, ForgetLeader. That leaves all timing in
-// one place (pacemaker.go), makes it deterministic under a seed, and lets a group
-// at rest cost nothing: it is on no list and owns no timer.
+// Config.TickInterval drives the groups that are awake and no others. A leader
+// ticks until its followers have the whole log and have promised their support;
+// a follower that is fortified does not tick at all, since it may not campaign
+// while its store supports the leader's. So a group at rest is on no list and
+// costs nothing; a proposal, a message, or a store whose support ends wakes it. A
+// group with one replica never ticks (lease.go, Group.tick).
 //
 // # Leases
 //
-// See DESIGN.md for the protocol and its argument. In short: stores vouch for
-// each other (package storeliveness); followers record durably that they are
-// fortified to the leader of a term, and while their store supports the leader's
-// store they neither vote nor campaign. The lease of the leader reaches to the
-// largest timestamp up to which a quorum of its voters has promised support.
+// Stores vouch for each other (package storeliveness); followers record durably
+// that they are fortified to the leader of a term, and while their store supports
+// the leader's store they neither vote nor campaign. The lease of the leader
+// reaches to the largest timestamp up to which a quorum of its voters has promised
+// support.
 //
 // # Rules for the caller
 //

@@ -5,8 +5,8 @@
 // # Model
 //
 //	descriptor   a struct such as *Table: one object, at one version
-//	Store        encodes descriptors as rows of system tables, inside a
-//	             transaction (store.go; the formats are drawn in codec.go)
+//	             (stored as rows of system tables, written within the user's
+//	             transaction: write.go; the formats are drawn in codec.go)
 //	Snapshot     an immutable, complete image of the catalog in memory, with
 //	             look-up by id and by name (snapshot.go)
 //	Source       the node's current Snapshot and its generation; package lease
