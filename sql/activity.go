@@ -14,6 +14,10 @@ type activity struct {
 	query      string
 	queryStart time.Time
 	changed    time.Time
+	// application is the setting application_name, txnStarted when the transaction
+	// began that was open when the last statement started or ended.
+	application string
+	txnStarted  time.Time
 }
 
 // Activity is a row of pg_stat_activity.
@@ -34,20 +38,35 @@ type Activity struct {
 // activityQueryBytesMax is PostgreSQL's track_activity_query_size.
 const activityQueryBytesMax = 1024
 
-func (a *activity) begin(query string) {
+// begin notes that a statement starts.
+func (s *Session) beginActivity(query string) {
+	a := &s.activity
 	if len(query) > activityQueryBytesMax {
 		query = query[:activityQueryBytesMax]
 	}
 	now := time.Now()
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.state, a.query, a.queryStart, a.changed = "active", query, now, now
-	a.mu.Unlock()
+	if a.txnStarted = s.txn.started; a.txnStarted.IsZero() {
+		a.txnStarted = now
+	}
+	a.application = s.vars.ApplicationName
 }
 
-func (a *activity) end() {
+// endActivity notes that a statement has ended.
+func (s *Session) endActivity() {
+	a := &s.activity
 	a.mu.Lock()
-	a.state = "idle"
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	a.state, a.txnStarted = "idle", time.Time{}
+	switch s.txn.block {
+	case blockOpen, blockImplicit:
+		a.state, a.txnStarted = "idle in transaction", s.txn.started
+	case blockFailed:
+		a.state, a.txnStarted = "idle in transaction (aborted)", s.txn.started
+	}
+	a.application = s.vars.ApplicationName
 }
 
 // Activity returns what the session is doing. Safe for concurrent use.
@@ -59,5 +78,6 @@ func (s *Session) Activity() Activity {
 		PID: s.args.PID, User: s.args.User, Database: s.args.Database, RemoteAddr: s.args.RemoteAddr,
 		BackendStart: a.started, QueryStart: a.queryStart, StateChange: a.changed,
 		State: a.state, Query: a.query, SessionID: s.id,
+		ApplicationName: a.application, TransactionStart: a.txnStarted,
 	}
 }

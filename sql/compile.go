@@ -23,7 +23,9 @@ type compiled struct {
 	generation uint64
 	// private: made from uncommitted DDL, good for one transaction only.
 	private bool
-	params  []*types.T
+	// user is the role whose privileges were checked.
+	user   catalog.ID
+	params []*types.T
 	// columns is nil if the statement returns no rows.
 	columns []Column
 }
@@ -54,7 +56,7 @@ func (s *Session) collection() *catalog.Collection {
 func (s *Session) setPath(coll *catalog.Collection) {
 	coll.Path.Database = s.database
 	coll.Path.Schemas = s.vars.SearchPath
-	coll.Path.User = s.args.User
+	coll.Path.User = s.user
 	coll.Path.TempSchema = s.tempSchema
 }
 
@@ -86,7 +88,7 @@ func (s *Session) refresh(ps *preparedStatement) error {
 
 // fresh reports whether a plan may be used: two atomic loads at most.
 func (s *Session) fresh(c *compiled) bool {
-	if c.private || c.generation != s.srv.cfg.Catalog.Generation() {
+	if c.private || c.user != s.userID || c.generation != s.srv.cfg.Catalog.Generation() {
 		return false
 	}
 	return s.txn.coll == nil || !s.txn.coll.HasChanges()
@@ -148,7 +150,7 @@ func (s *Session) bindAndOptimize(st ast.Statement, declared []*types.T) (*compi
 		return nil, err
 	}
 	c := &compiled{
-		plan: physical, generation: generation, private: coll.HasChanges(),
+		plan: physical, generation: generation, private: coll.HasChanges(), user: s.userID,
 		params: physical.Params, columns: resultColumns(physical.Result),
 	}
 	if c.params == nil {
@@ -233,7 +235,7 @@ func (catalogParser) ParseQuery(text string) (*ast.Select, error) {
 // planKey identifies a statement among all that a node has planned: its text and
 // everything that names and types resolve by.
 func (s *Session) planKey(text string, declared []*types.T) planKey {
-	key := planKey{text: text, database: uint32(s.database), path: s.pathKey(), user: s.args.User}
+	key := planKey{text: text, database: uint32(s.database), path: s.pathKey(), user: s.user}
 	if len(declared) > 0 {
 		var b strings.Builder
 		for _, t := range declared {

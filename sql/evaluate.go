@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/types"
@@ -29,7 +30,7 @@ func (s *Session) initEvaluation() {
 	ec.Settings = &s.vars.Conversion
 	ec.Clock = time.Now
 	ec.Random = rand.Float64
-	ec.User, ec.SessionUser, ec.Database = s.args.User, s.args.User, s.args.Database
+	ec.User, ec.SessionUser, ec.Database = s.user, s.args.User, s.args.Database
 	ec.BackendPID = int32(s.args.PID)
 	ec.Session = (*sessionVariables)(s)
 	ec.Sequences = (*sessionSequences)(s)
@@ -75,6 +76,10 @@ func (v *sessionVariables) SetSetting(name, value string, local bool) (string, e
 		if err := s.assignTransactionVariable(name, value, false); err != nil {
 			return "", err
 		}
+	case "role":
+		if err := s.assignRole(value, local); err != nil {
+			return "", err
+		}
 	default:
 		// A set_config outside of a block is its statement's own transaction, so
 		// that a local value ends with the statement.
@@ -100,6 +105,9 @@ func (q *sessionSequences) Nextval(ctx context.Context, seq types.OID) (int64, e
 	if s.txn.readOnly && s.txn.block != blockNone {
 		return 0, readOnlyError("nextval()")
 	}
+	if err := s.checkSequence(seq, catalog.PrivUsage|catalog.PrivUpdate); err != nil {
+		return 0, err
+	}
 	v, err := s.srv.cfg.Schema.Nextval(ctx, s.collection(), seq)
 	if err != nil {
 		return 0, err
@@ -115,6 +123,9 @@ func (q *sessionSequences) Nextval(ctx context.Context, seq types.OID) (int64, e
 // Currval implements expr.Sequences.
 func (q *sessionSequences) Currval(ctx context.Context, seq types.OID) (int64, error) {
 	s := (*Session)(q)
+	if err := s.checkSequence(seq, catalog.PrivUsage|catalog.PrivSelect); err != nil {
+		return 0, err
+	}
 	v, ok := s.seq.values[seq]
 	if !ok {
 		name, _ := s.eval.names.RegName(types.Regclass, seq)
@@ -126,6 +137,9 @@ func (q *sessionSequences) Currval(ctx context.Context, seq types.OID) (int64, e
 // Setval implements expr.Sequences.
 func (q *sessionSequences) Setval(ctx context.Context, seq types.OID, value int64, isCalled bool) error {
 	s := (*Session)(q)
+	if err := s.checkSequence(seq, catalog.PrivUpdate); err != nil {
+		return err
+	}
 	if err := s.srv.cfg.Schema.Setval(ctx, s.collection(), seq, value, isCalled); err != nil {
 		return err
 	}

@@ -417,7 +417,7 @@ func (s *Session) utility(p *portal) (Tag, error) {
 	}
 	if schemachange.Handles(p.stmt.AST) {
 		s.ensureTxn()
-		return tag, s.srv.cfg.Schema.Execute(&s.ctx, (*schemaSession)(s), p.stmt.AST)
+		return s.executeSchemaChange(p.stmt.AST)
 	}
 	return tag, sqlstate.Unsupported("%s", p.stmt.AST.Tag())
 }

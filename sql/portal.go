@@ -221,8 +221,8 @@ func (s *Session) Execute(name []byte, rowsMax int64) error {
 	if err != nil {
 		return s.failed(err, "")
 	}
-	s.activity.begin(p.text)
-	defer s.activity.end()
+	s.beginActivity(p.text)
+	defer s.endActivity()
 	s.beginStatement()
 	defer s.ctx.finish()
 	if p.stmt == nil {

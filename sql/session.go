@@ -41,10 +41,18 @@ type Session struct {
 	seq sequenceState
 	id  uint64
 
-	// database, userID and superuser are what the client's names stand for.
-	database  catalog.ID
-	userID    catalog.ID
-	superuser bool
+	// database is the one that the client has named.
+	database catalog.ID
+	// user, userID and superuser are the current role's (SET ROLE), sessionUserID is
+	// the role that has logged in.
+	user          string
+	userID        catalog.ID
+	superuser     bool
+	sessionUserID catalog.ID
+	// advisory are the advisory locks that the session holds.
+	advisory advisoryLocks
+	// filled is the number of rows that the last CREATE TABLE AS has inserted.
+	filled *int64
 	// tempSchema holds the session's temporary tables; 0 if there are none.
 	tempSchema catalog.ID
 	// idleCatalog is the view of the catalog outside of transactions.
@@ -76,6 +84,7 @@ func (srv *Server) NewSession(ctx context.Context, args SessionArgs, client Clie
 	s.vars.OnReport = client.ParameterStatus
 	s.initEvaluation()
 	client.SetConversion(&s.vars.Conversion)
+	s.activity.started, s.activity.state, s.activity.application = time.Now(), "idle", s.vars.ApplicationName
 	srv.addSession(s)
 	return s, nil
 }
@@ -145,8 +154,8 @@ func (s *Session) IdleTimeoutError() error {
 // transaction unless they say otherwise. The answer, except ReadyForQuery and
 // the error, has gone to the client when it returns.
 func (s *Session) Query(text string) error {
-	s.activity.begin(text)
-	defer s.activity.end()
+	s.beginActivity(text)
+	defer s.endActivity()
 	s.closePortal(&s.unnamedPortal)
 	statements, err := s.parse(text)
 	if err != nil {

@@ -53,11 +53,12 @@ func (s *schemaSession) Query(ctx context.Context, text string) error {
 			return err
 		}
 		mem := exec.NewMonitor(session.srv.cfg.Memory, 0)
-		_, err = exec.Run(ctx, c.plan, session.execContext(nil, mem), nil)
+		n, err := exec.Run(ctx, c.plan, session.execContext(nil, mem), nil)
 		mem.Close()
 		if err != nil {
 			return err
 		}
+		session.filled = &n
 	}
 	return nil
 }
@@ -73,13 +74,6 @@ func (s *Session) typeByOID(oid types.OID) *types.T {
 		return t
 	}
 	return s.collection().TypeByOID(oid)
-}
-
-// checkPrivileges is called by the binder for each relation of a statement.
-// Superusers may do everything; privileges of others are not enforced yet, and
-// Server.login refuses them.
-func (s *Session) checkPrivileges(rel catalog.Relation, privileges uint32, columns []catalog.AttNum) error {
-	return nil
 }
 
 // login finds the user and the database of a session.
@@ -106,31 +100,20 @@ func (s *Session) login(ctx context.Context) error {
 			return err
 		}
 	}
-	s.userID, s.database, s.superuser = role.ID, db.ID, role.Superuser
+	if have, _ := privilegesOf(coll, role.ID, db); have&catalog.PrivConnect == 0 {
+		return sqlstate.New(sqlstate.InsufficientPrivilege, "permission denied for database \"%s\"", db.Name).
+			WithDetail("User does not have CONNECT privilege.")
+	}
+	s.database, s.user = db.ID, s.args.User
+	s.sessionUserID, s.userID, s.superuser = role.ID, role.ID, role.Superuser
 	return nil
-}
-
-// setRole executes SET ROLE and SET SESSION AUTHORIZATION, of which only those to
-// the present user do nothing.
-func (s *Session) setRole(st *ast.Set) error {
-	if st.Default {
-		return nil
-	}
-	name, err := settingText(st)
-	if err != nil {
-		return err
-	}
-	if name == s.args.User || name == "none" {
-		return nil
-	}
-	return sqlstate.Unsupported("SET %s to another role", st.Name)
 }
 
 // dropTemporary executes DISCARD TEMP: there are no temporary tables.
 func (s *Session) dropTemporary() error { return nil }
 
 // endSessionLocks releases advisory locks of the session.
-func (s *Session) endSessionLocks() {}
+func (s *Session) endSessionLocks() { s.unlockAllAdvisory() }
 
 // catalogDB returns the transactional store as the catalog wants it.
 func (srv *Server) catalogDB() catalog.DB { return catalogDB{srv.cfg.DB} }

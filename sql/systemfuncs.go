@@ -29,6 +29,9 @@ func argBool(args []types.Datum, i int) bool { return i < len(args) && args[i].B
 // CallSystem implements expr.System.
 func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, args []types.Datum) (types.Datum, error) {
 	s := f.s
+	if d, ok, err := s.callAdvisory(ec, fn, args); ok || err != nil {
+		return d, err
+	}
 	coll := s.collection()
 	switch fn.Name {
 	case "current_schema":
@@ -78,7 +81,7 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		}
 		return null, nil
 	case "pg_cancel_backend", "pg_terminate_backend":
-		return types.NewBool(f.signal(uint32(args[0].Int()), fn.Name == "pg_terminate_backend")), nil
+		return f.signal(coll, uint32(args[0].Int()), fn.Name == "pg_terminate_backend")
 	case "pg_is_in_recovery":
 		return types.False, nil
 	case "pg_encoding_to_char":
@@ -100,7 +103,7 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 	case "pg_is_other_temp_schema":
 		return types.False, nil
 	case "pg_relation_size", "pg_table_size", "pg_total_relation_size", "pg_indexes_size", "pg_database_size", "pg_tablespace_size":
-		return null, sqlstate.Unsupported("function %s()", fn.Name)
+		return f.size(ec, coll, fn.Name, args[0])
 	case "pg_tablespace_location":
 		return textDatum(""), nil
 	case "pg_backend_pid":
@@ -112,8 +115,7 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		return f.visible(ec, coll, fn.Name, args)
 	}
 	if strings.HasPrefix(fn.Name, "has_") || fn.Name == "pg_has_role" {
-		// Only superusers can log in so far (Session.login), who may do everything.
-		return types.True, nil
+		return f.hasPrivilege(ec, coll, fn, args)
 	}
 	return null, sqlstate.Unsupported("function %s()", fn.Name)
 }
@@ -235,19 +237,193 @@ func (f systemFunctions) visible(ec *expr.EvalContext, coll *catalog.Collection,
 	return types.True, nil
 }
 
-// signal cancels or ends the session with a process id, on this node.
-func (f systemFunctions) signal(pid uint32, terminate bool) bool {
-	found := false
+// signal cancels or ends the session with a process id, on this node. It takes
+// the rights of the session's user.
+func (f systemFunctions) signal(coll *catalog.Collection, pid uint32, terminate bool) (types.Datum, error) {
+	var target *Session
 	f.s.srv.Sessions(func(s *Session) {
-		if s.args.PID != pid {
-			return
-		}
-		found = true
-		if terminate {
-			s.Terminate()
-		} else {
-			s.Cancel()
+		if s.args.PID == pid {
+			target = s
 		}
 	})
-	return found
+	switch {
+	case target == nil:
+		f.s.warning(sqlstate.Warning, "PID %d is not a PostgreSQL server process", pid)
+		return types.False, nil
+	case !f.s.superuser && isSuperuser(coll, target.sessionUserID):
+		return null, sqlstate.New(sqlstate.InsufficientPrivilege, "must be a superuser to terminate superuser process")
+	case !f.s.superuser && !memberOf(coll, f.s.userID, target.sessionUserID):
+		return null, sqlstate.New(sqlstate.InsufficientPrivilege, "must be a member of the role whose process is being terminated or member of pg_signal_backend")
+	case terminate:
+		target.Terminate()
+	default:
+		target.Cancel()
+	}
+	return types.True, nil
+}
+
+// size is pg_table_size and its relatives: an estimate by the statistics of
+// ANALYZE, since tables share ranges and nothing counts the bytes of one alone.
+// A table that was never analysed counts as empty.
+func (f systemFunctions) size(ec *expr.EvalContext, coll *catalog.Collection, name string, arg types.Datum) (types.Datum, error) {
+	id := catalog.ID(0)
+	if arg.Family() == types.FamInt {
+		id = catalog.ID(arg.OID())
+	} else if name == "pg_database_size" {
+		db, err := coll.Database(ec.Ctx, arg.Str())
+		if err != nil {
+			return null, err
+		}
+		id = db.ID
+	}
+	tableBytes := func(t *catalog.Table) float64 {
+		if st := f.s.srv.cfg.Stats.Table(t.ID); st != nil {
+			return st.Rows * (st.AvgRowBytes + rowOverheadBytes)
+		}
+		return 0
+	}
+	indexBytes := func(t *catalog.Table) float64 {
+		if st := f.s.srv.cfg.Stats.Table(t.ID); st != nil {
+			return st.Rows * indexEntryBytes
+		}
+		return 0
+	}
+	sum := float64(0)
+	switch d := coll.ByID(id).(type) {
+	case *catalog.Table:
+		secondary := 0
+		for x := range d.AllIndexes {
+			if x.OID != 0 {
+				secondary++
+			}
+		}
+		if name != "pg_indexes_size" {
+			sum += tableBytes(d)
+		}
+		if name == "pg_indexes_size" || name == "pg_total_relation_size" {
+			sum += indexBytes(d) * float64(secondary)
+		}
+	case nil:
+		t, ok := coll.Owner(id).(*catalog.Table)
+		switch {
+		case ok:
+			sum = indexBytes(t)
+		case name != "pg_tablespace_size":
+			return null, nil
+		}
+	}
+	if name == "pg_database_size" || name == "pg_tablespace_size" {
+		coll.All(func(d catalog.Descriptor) bool {
+			if t, ok := d.(*catalog.Table); ok && (t.Database == id || name == "pg_tablespace_size") {
+				sum += tableBytes(t) + indexBytes(t)
+			}
+			return true
+		})
+	}
+	return types.NewInt(int64(sum)), nil
+}
+
+// The shares of keys and versions in the size of a row and of an index entry.
+const (
+	rowOverheadBytes = 24
+	indexEntryBytes  = 32
+)
+
+// hasPrivilege is has_table_privilege and its relatives: ([user,] object [,
+// column], privileges). Objects that have no privileges here, such as functions
+// and languages, may be used by all.
+func (f systemFunctions) hasPrivilege(ec *expr.EvalContext, coll *catalog.Collection, fn *expr.Function, args []types.Datum) (types.Datum, error) {
+	what := strings.TrimSuffix(strings.TrimPrefix(fn.Name, "has_"), "_privilege")
+	role := f.s.userID
+	withUser := 3
+	switch what {
+	case "column":
+		withUser = 4
+	case "any_column":
+		what = "column"
+	}
+	if len(args) == withUser {
+		var err error
+		if role, err = roleArgument(ec, coll, args[0]); err != nil {
+			return null, err
+		}
+		args = args[1:]
+	}
+	if fn.Name == "pg_has_role" {
+		group, err := roleArgument(ec, coll, args[0])
+		if err != nil {
+			return null, err
+		}
+		return types.NewBool(isSuperuser(coll, role) || memberOf(coll, role, group)), nil
+	}
+	var d catalog.Descriptor
+	switch what {
+	case "table", "column", "sequence", "schema", "database", "type":
+		id := catalog.ID(0)
+		switch {
+		case args[0].Family() == types.FamInt:
+			id = catalog.ID(args[0].OID())
+		case what == "schema":
+			sc, err := coll.Schema(ec.Ctx, args[0].Str())
+			if err != nil {
+				return null, err
+			}
+			id = sc.ID
+		case what == "database":
+			db, err := coll.Database(ec.Ctx, args[0].Str())
+			if err != nil {
+				return null, err
+			}
+			id = db.ID
+		case what == "type":
+			oid, err := f.s.eval.names.LookupReg(types.Regtype, args[0].Str())
+			if err != nil {
+				return null, err
+			}
+			id = catalog.ID(oid)
+		default:
+			oid, err := f.s.eval.names.LookupReg(types.Regclass, args[0].Str())
+			if err != nil {
+				return null, err
+			}
+			id = catalog.ID(oid)
+		}
+		if d = coll.ByID(id); d == nil {
+			if what == "type" && types.ByOID(types.OID(id)) != nil {
+				return types.True, nil
+			}
+			return null, nil
+		}
+	}
+	any := false
+	for word := range strings.SplitSeq(args[len(args)-1].Str(), ",") {
+		word = strings.ToLower(strings.TrimSpace(word))
+		word, grantOption := strings.CutSuffix(word, " with grant option")
+		bit, ok := privilegeNames[word]
+		if !ok {
+			return null, sqlstate.New(sqlstate.InvalidParameterValue, "unrecognized privilege type: \"%s\"", word)
+		}
+		if d == nil || d.DescKind() == catalog.KindVirtual && bit == catalog.PrivSelect {
+			any = true
+			continue
+		}
+		have, grantable := privilegesOf(coll, role, d)
+		if grantOption {
+			have = grantable
+		}
+		any = any || have&bit != 0
+	}
+	return types.NewBool(any), nil
+}
+
+// roleArgument finds a role by name or OID.
+func roleArgument(ec *expr.EvalContext, coll *catalog.Collection, arg types.Datum) (catalog.ID, error) {
+	if arg.Family() == types.FamInt {
+		return catalog.ID(arg.OID()), nil
+	}
+	r, err := coll.Role(ec.Ctx, arg.Str())
+	if err != nil {
+		return 0, err
+	}
+	return r.ID, nil
 }

@@ -246,12 +246,14 @@ func (s *Session) abortTransaction() {
 func (s *Session) transactionEnded(committed bool) {
 	s.vars.EndTxn(committed)
 	s.notices.transactionEnded(committed)
+	s.releaseTxnAdvisory()
 	s.txn.kv, s.txn.coll = nil, nil
 	s.txn.asOf = 0
 	s.txn.block = blockNone
 	s.txn.started = time.Time{}
 	s.txn.statements = 0
 	s.txn.savepoints = s.txn.savepoints[:0]
+	s.useRole()
 }
 
 // statementFailed moves the transaction on after an error.
@@ -327,6 +329,7 @@ func (s *Session) rollbackTo(name string) error {
 		return err
 	}
 	s.vars.RollbackTo(sp.settings)
+	s.useRole()
 	s.txn.savepoints = s.txn.savepoints[:i+1]
 	s.txn.block = blockOpen
 	return nil

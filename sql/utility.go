@@ -19,6 +19,11 @@ func (s *Session) inBlock() bool { return s.txn.block != blockNone }
 func (s *Session) set(st *ast.Set) error {
 	if st.Local && s.txn.block != blockOpen {
 		s.warning(sqlstate.NoActiveSQLTransaction, "SET LOCAL can only be used in transaction blocks")
+		if s.txn.block == blockNone {
+			// The statement is its transaction, so the value ends with it: it is checked
+			// and undone.
+			defer func(mark int) { s.vars.RollbackTo(mark); s.useRole() }(s.vars.Mark())
+		}
 	}
 	switch st.Name {
 	case "transaction_isolation", "transaction_read_only", "transaction_deferrable":
@@ -27,13 +32,13 @@ func (s *Session) set(st *ast.Set) error {
 		return s.setRole(st)
 	}
 	if st.Default {
-		return s.vars.Reset(st.Name, st.Local, s.inBlock())
+		return s.vars.Reset(st.Name, st.Local, s.inBlock() || st.Local)
 	}
 	value, err := settingText(st)
 	if err != nil {
 		return err
 	}
-	return s.vars.Assign(st.Name, value, st.Local, s.inBlock())
+	return s.vars.Assign(st.Name, value, st.Local, s.inBlock() || st.Local)
 }
 
 // settingText joins the values of a SET into the text of the setting. In a list
@@ -157,7 +162,7 @@ func (s *Session) assignTransactionVariable(name, value string, toDefault bool) 
 
 // reset executes RESET.
 func (s *Session) reset(st *ast.Reset) error {
-	if st.Name == "" {
+	if st.Name == "" || strings.EqualFold(st.Name, "all") {
 		s.vars.ResetAll(s.inBlock())
 		return nil
 	}
@@ -199,7 +204,7 @@ func (s *Session) show(st *ast.Show) (columns []Column, rows []types.Row, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	if st.Name != "" {
+	if !showsAll(st) {
 		value, err := s.setting(st.Name)
 		if err != nil {
 			return nil, nil, err
@@ -216,8 +221,11 @@ func (s *Session) show(st *ast.Show) (columns []Column, rows []types.Row, err er
 	return columns, rows, nil
 }
 
+// showsAll reports whether a statement is SHOW ALL.
+func showsAll(st *ast.Show) bool { return st.Name == "" || strings.EqualFold(st.Name, "all") }
+
 func (s *Session) showColumns(st *ast.Show) ([]Column, error) {
-	if st.Name == "" {
+	if showsAll(st) {
 		return []Column{{Name: "name", Type: types.Text}, {Name: "setting", Type: types.Text}, {Name: "description", Type: types.Text}}, nil
 	}
 	name := st.Name
@@ -239,6 +247,9 @@ func (s *Session) discard(what string) error {
 			s.closePortal(p)
 		}
 		s.vars.ResetAll(false)
+		if err := s.assignRole("none", false); err != nil {
+			return err
+		}
 		clear(s.prepared)
 		s.notices.unlistenAll()
 		s.endSessionLocks()

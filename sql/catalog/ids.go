@@ -54,6 +54,7 @@ const (
 //	table 7  sequences     sequence u32, incarnation  -> counter
 //	table 8  row ids       table u32                  -> counter
 //	table 9  statistics    table u32                  -> package stats
+//	table 10 advisory      database u32, space, key   -> nothing is stored, only locked
 //
 // All integers in keys are big-endian; the index id is 1.
 const (
@@ -66,6 +67,7 @@ const (
 	SysSequences   uint32 = 7
 	SysRowIDs      uint32 = 8
 	SysStatistics  uint32 = 9
+	SysAdvisory    uint32 = 10
 )
 
 // SystemKey returns the key of a row of a system table: the table's prefix and

@@ -123,7 +123,7 @@ var table = []Variable{
 	{Name: "max_identifier_length", Kind: Integer, Context: Internal, Boot: "63", Max: 1<<31 - 1, Category: catPreset, Desc: "Shows the maximum identifier length."},
 	{Name: "max_index_keys", Kind: Integer, Context: Internal, Boot: "32", Max: 1<<31 - 1, Category: catPreset, Desc: "Shows the maximum number of index keys."},
 	{Name: "quote_all_identifiers", Kind: Bool, Context: User, Boot: "off", Category: catCompat, Desc: "When generating SQL fragments, quote all identifiers."},
-	{Name: "role", Kind: String, Context: User, Boot: "none", NoReset: true, Category: catClient, Desc: "Sets the current role."},
+	{Name: "role", Kind: String, Context: User, Boot: "none", NoReset: true, Category: catClient, Desc: "Sets the current role.", apply: func(v *Values, s string) { v.Role = s }},
 	{Name: "row_security", Kind: Bool, Context: User, Boot: "on", Category: catClient, Desc: "Enable row security."},
 	{Name: "search_path", Kind: String, Context: User, Boot: `"$user", public`, Category: catClient, Desc: "Sets the schema search order for names that are not schema-qualified.",
 		parse: parseNameList, apply: applySearchPath},
@@ -171,6 +171,8 @@ type Values struct {
 	LockTimeout              time.Duration
 	StatementTimeout         time.Duration
 	TransactionTimeout       time.Duration
-	SearchPath               []string
-	WorkMemBytes             int64
+	// Role is the name that SET ROLE gave, "" or "none" for the session's user.
+	Role         string
+	SearchPath   []string
+	WorkMemBytes int64
 }
