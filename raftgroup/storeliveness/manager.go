@@ -73,11 +73,18 @@ func (p *Peer) Until(epoch uint64) hlc.Timestamp {
 	return hlc.Timestamp(u)
 }
 
-// promise is support for another store.
+// promise is support for another store. Each of its transitions is durable before
+// it has an effect: a grant follows saved, and whatever the end of support allows
+// (a vote for another leader) follows withdrawn. Without the first a crash would
+// break a promise, without the second one would bring back what was withdrawn.
 type promise struct {
-	epoch     uint64
-	withdrawn bool
-	until     hlc.Timestamp
+	epoch uint64
+	// saved: the epoch is durable, so it may be granted.
+	saved bool
+	// withdrawing: never granted again; support stands until the withdrawal is
+	// durable, which is when withdrawn is set.
+	withdrawing, withdrawn bool
+	until                  hlc.Timestamp
 }
 
 // Manager owns all support given and received by one store. Safe for concurrent
@@ -89,8 +96,10 @@ type Manager struct {
 	mu struct {
 		sync.Mutex
 		peers map[keys.StoreID]*peerState
-		// persisting serialises writes of the state.
+		// next is the epoch that is being made durable, else 0.
+		next uint64
 	}
+	// persist serialises writes of the state.
 	persist sync.Mutex
 }
 
@@ -110,11 +119,13 @@ func New(cfg Config, state []byte) (*Manager, error) {
 	m := &Manager{cfg: cfg}
 	m.mu.peers = map[keys.StoreID]*peerState{}
 	if state != nil {
-		if err := m.decode(state); err != nil {
+		duration, err := m.decode(state)
+		if err != nil {
 			return nil, err
 		}
-		// What had been granted before the restart was at most this far.
-		until := cfg.Clock.Now().Add(cfg.Duration)
+		// What had been granted before the restart was at most this far: the clock
+		// does not go back, and a grant reaches no further than the duration of then.
+		until := cfg.Clock.Now().Add(max(duration, cfg.Duration))
 		for _, p := range m.mu.peers {
 			if p.given.epoch != 0 && !p.given.withdrawn {
 				p.given.until = until
@@ -192,7 +203,7 @@ func (m *Manager) Tick() {
 		if p.watched {
 			beats = append(beats, beat{id, Message{Kind: Heartbeat, Epoch: epoch, Until: now.Add(m.cfg.Duration), Stamp: now, Echo: p.lastHeard}})
 		}
-		if p.given.epoch != 0 && !p.given.withdrawn && now > p.given.until {
+		if p.given.epoch != 0 && !p.given.withdrawing && now > p.given.until {
 			ended = append(ended, id)
 		}
 		if p.supported && p.Peer.Until(epoch) <= now {
@@ -224,8 +235,8 @@ func (m *Manager) withdraw(stores []keys.StoreID, now hlc.Timestamp) {
 	for _, id := range stores {
 		p := m.mu.peers[id]
 		// A heartbeat may have come in between.
-		if !p.given.withdrawn && now > p.given.until {
-			p.given.withdrawn = true
+		if !p.given.withdrawing && now > p.given.until {
+			p.given.withdrawing = true
 			ended[id] = p.given.epoch
 		}
 	}
@@ -233,6 +244,13 @@ func (m *Manager) withdraw(stores []keys.StoreID, now hlc.Timestamp) {
 	if len(ended) == 0 || m.save() != nil {
 		return
 	}
+	m.mu.Lock()
+	for id, epoch := range ended {
+		if p := m.mu.peers[id]; p.given.epoch == epoch {
+			p.given.withdrawn = true
+		}
+	}
+	m.mu.Unlock()
 	for id, epoch := range ended {
 		if m.cfg.Withdrawn != nil {
 			m.cfg.Withdrawn(id, epoch)
@@ -257,39 +275,54 @@ func (m *Manager) Receive(from keys.StoreID, msg *Message) {
 func (m *Manager) heartbeat(from keys.StoreID, msg *Message) {
 	now := m.cfg.Clock.Now()
 	reply := Message{Kind: Grant, Epoch: msg.Epoch}
-	var endedEpoch uint64
+	// A restart takes promises to last for Duration (New): whatever the other side
+	// asks for, no grant is longer.
+	until := min(msg.Until, now.Add(m.cfg.Duration))
 	m.mu.Lock()
 	p := m.peer(from)
 	p.watched = true
 	p.lastHeard = msg.Stamp
 	p.lastEcho = max(p.lastEcho, msg.Echo)
 	mutual := max(p.lastEcho, p.first).Add(2*m.cfg.Duration) > now
-	durable := true
+	var ended uint64
+	save := false
 	switch {
 	case msg.Epoch < p.given.epoch:
 		reply.Epoch = p.given.epoch
-	case msg.Epoch == p.given.epoch && p.given.withdrawn:
+	case msg.Epoch == p.given.epoch && p.given.withdrawing:
 		reply.Epoch = p.given.epoch + 1
 	case !mutual:
 		// It does not hear us: let the promise run out.
 	default:
 		if msg.Epoch > p.given.epoch {
-			if !p.given.withdrawn {
-				endedEpoch = p.given.epoch
+			if p.given.epoch != 0 && !p.given.withdrawn {
+				// The other side holds no lease at its old epoch any more.
+				ended = p.given.epoch
 			}
 			p.given = promise{epoch: msg.Epoch}
-			durable = false
 		}
-		p.given.until = max(p.given.until, msg.Until)
-		reply.Until = msg.Until
+		// Two streams of one store may overlap when it reconnects: whoever finds the
+		// epoch not durable sees to it himself.
+		save = !p.given.saved
+		p.given.until = max(p.given.until, until)
+		reply.Until = until
 	}
 	m.mu.Unlock()
-	if !durable {
+	if save {
 		if m.save() != nil {
 			return
 		}
-		if endedEpoch != 0 && m.cfg.Withdrawn != nil {
-			m.cfg.Withdrawn(from, endedEpoch)
+		m.mu.Lock()
+		stands := p.given.epoch == msg.Epoch && !p.given.withdrawing
+		if p.given.epoch == msg.Epoch {
+			p.given.saved = true
+		}
+		m.mu.Unlock()
+		if ended != 0 && m.cfg.Withdrawn != nil {
+			m.cfg.Withdrawn(from, ended)
+		}
+		if !stands {
+			return
 		}
 	}
 	m.cfg.Send(from, &reply)
@@ -297,28 +330,24 @@ func (m *Manager) heartbeat(from keys.StoreID, msg *Message) {
 
 // granted takes note of support received.
 func (m *Manager) granted(from keys.StoreID, msg *Message) {
-	epoch := m.Epoch()
 	if msg.Until == 0 {
-		if msg.Epoch > epoch {
-			m.raise(epoch, msg.Epoch)
-		}
-		return
-	}
-	if msg.Epoch != epoch {
+		m.raise(msg.Epoch)
 		return
 	}
 	gained := false
 	m.mu.Lock()
-	p := m.peer(from)
-	if p.Peer.epoch.Load() != epoch {
-		p.Peer.until.Store(0)
-		p.Peer.epoch.Store(epoch)
-	}
-	if uint64(msg.Until) > p.Peer.until.Load() {
-		p.Peer.until.Store(uint64(msg.Until))
-	}
-	if !p.supported {
-		p.supported, gained = true, true
+	if epoch := m.Epoch(); msg.Epoch == epoch && m.mu.next == 0 {
+		p := m.peer(from)
+		if p.Peer.epoch.Load() != epoch {
+			p.Peer.until.Store(0)
+			p.Peer.epoch.Store(epoch)
+		}
+		if uint64(msg.Until) > p.Peer.until.Load() {
+			p.Peer.until.Store(uint64(msg.Until))
+		}
+		if !p.supported {
+			p.supported, gained = true, true
+		}
 	}
 	m.mu.Unlock()
 	if gained && m.cfg.Gained != nil {
@@ -326,24 +355,56 @@ func (m *Manager) granted(from keys.StoreID, msg *Message) {
 	}
 }
 
-// raise moves to a later epoch, durably, because someone has withdrawn support
-// for the present one.
-func (m *Manager) raise(from, to uint64) {
-	if m.epoch.CompareAndSwap(from, to) {
-		_ = m.save()
+// raise moves to a later epoch, because someone has withdrawn support for the
+// present one. All leases at the present epoch end first: a store that hears of
+// the new epoch drops its support for the old one at once, its time not being
+// over. The new epoch is durable before anyone hears of it.
+func (m *Manager) raise(to uint64) {
+	m.mu.Lock()
+	if to <= m.Epoch() || m.mu.next != 0 {
+		m.mu.Unlock()
+		return
+	}
+	m.mu.next = to
+	var lost []keys.StoreID
+	for id, p := range m.mu.peers {
+		p.Peer.until.Store(0)
+		p.Peer.epoch.Store(to)
+		if p.supported {
+			p.supported = false
+			lost = append(lost, id)
+		}
+	}
+	m.mu.Unlock()
+	err := m.save()
+	m.mu.Lock()
+	if err == nil {
+		m.epoch.Store(to)
+		m.mu.next = 0
+	}
+	m.mu.Unlock()
+	if m.cfg.Lost != nil {
+		for _, id := range lost {
+			m.cfg.Lost(id)
+		}
 	}
 }
 
-// The persisted state: version(1), own epoch(8), count(4), and per store
-// store(4) epoch(8) withdrawn(1); little-endian.
-const stateVersion = 1
+// The persisted state: version(1), own epoch(8), duration(8, ns), count(4), and
+// per store store(4) epoch(8) withdrawn(1); little-endian.
+const (
+	stateVersion = 2
+	stateHeader  = 21
+	statePeer    = 13
+)
 
 func (m *Manager) save() error {
 	m.persist.Lock()
 	defer m.persist.Unlock()
 	m.mu.Lock()
 	b := []byte{stateVersion}
-	b = binary.LittleEndian.AppendUint64(b, m.epoch.Load())
+	b = binary.LittleEndian.AppendUint64(b, max(m.epoch.Load(), m.mu.next))
+	b = binary.LittleEndian.AppendUint64(b, uint64(m.cfg.Duration))
 	n := len(b)
 	b = append(b, 0, 0, 0, 0)
 	count := uint32(0)
@@ -355,7 +416,7 @@ func (m *Manager) save() error {
 		b = binary.LittleEndian.AppendUint32(b, uint32(id))
 		b = binary.LittleEndian.AppendUint64(b, p.given.epoch)
 		withdrawn := byte(0)
-		if p.given.withdrawn {
+		if p.given.withdrawing {
 			withdrawn = 1
 		}
 		b = append(b, withdrawn)
@@ -369,21 +430,24 @@ func (m *Manager) save() error {
 	return err
 }
 
-func (m *Manager) decode(b []byte) error {
-	if len(b) < 13 || b[0] != stateVersion {
-		return fmt.Errorf("storeliveness: state of unknown form")
+// decode reads what save wrote; duration is that of the process which wrote it.
+func (m *Manager) decode(b []byte) (duration time.Duration, err error) {
+	if len(b) < stateHeader || b[0] != stateVersion {
+		return 0, fmt.Errorf("storeliveness: state of unknown form")
 	}
 	m.epoch.Store(binary.LittleEndian.Uint64(b[1:]))
-	count := int(binary.LittleEndian.Uint32(b[9:]))
-	b = b[13:]
-	if len(b) != 13*count {
-		return fmt.Errorf("storeliveness: state of %d stores has %d bytes", count, len(b))
+	duration = time.Duration(binary.LittleEndian.Uint64(b[9:]))
+	count := int(binary.LittleEndian.Uint32(b[17:]))
+	b = b[stateHeader:]
+	if len(b)%statePeer != 0 || len(b)/statePeer != count || duration < 0 {
+		return 0, fmt.Errorf("storeliveness: state of %d stores has %d bytes", count, len(b))
 	}
 	for range count {
 		p := m.peer(keys.StoreID(binary.LittleEndian.Uint32(b)))
-		p.given = promise{epoch: binary.LittleEndian.Uint64(b[4:]), withdrawn: b[12] != 0}
+		withdrawn := b[12] != 0
+		p.given = promise{epoch: binary.LittleEndian.Uint64(b[4:]), saved: true, withdrawing: withdrawn, withdrawn: withdrawn}
 		p.watched = true
-		b = b[13:]
+		b = b[statePeer:]
 	}
-	return nil
+	return duration, nil
 }
