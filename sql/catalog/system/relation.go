@@ -77,11 +77,16 @@ func newRelation(d *definition, src source) *relation {
 
 // informationDomains are the domains of information_schema and what they are
 // based on.
-var informationDomains = map[types.OID]*types.T{}
+var informationDomains = map[types.OID]*types.T{
+	13221: types.Int4,        // cardinal_number
+	13224: types.Varchar,     // character_data
+	13226: types.Name,        // sql_identifier
+	13232: types.TimestampTZ, // time_stamp
+	13234: types.Varchar,     // yes_or_no
+}
 
 // columnType returns the type of a system column. Types that Spanlite does not
-// have (the domains of information_schema, anyarray, pg_ndistinct ...) are
-// served as text, which is how clients see them anyway.
+// have (anyarray, pg_ndistinct ...) are served as text, which is how clients see them anyway.
 func columnType(oid types.OID) *types.T {
 	if t := informationDomains[oid]; t != nil {
 		return t

@@ -92,8 +92,12 @@ func TestEveryRelationScans(t *testing.T) {
 		err := v.Scan(context.Background(), &catalog.VirtualEnv{Catalog: c}, catalog.Lookup{}, func(row types.Row) error {
 			rows++
 			for i := range v.Columns {
-				if v.Columns[i].NotNull && row[i].IsNull() {
-					t.Fatalf("%s.%s is NULL", v.Name, v.Columns[i].Name)
+				col := &v.Columns[i]
+				if col.NotNull && row[i].IsNull() {
+					t.Fatalf("%s.%s is NULL", v.Name, col.Name)
+				}
+				if got := row[i].Family(); got != types.FamNull && got != col.Type.Family {
+					t.Errorf("%s.%s has a value of family %d, want %d", v.Name, col.Name, got, col.Type.Family)
 				}
 			}
 			return nil
