@@ -80,19 +80,15 @@ func (db *DB) submit(j job) {
 		}
 	}
 	f.mu.RUnlock()
-	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
-	defer cancel()
-	db.complete(ctx, &j)
+	db.complete(f.ctx, &j)
 }
 
-// completeTimeout bounds one job. What is left undone is done by whoever meets
-// it.
+// completeTimeout bounds one request of a job. What is left undone is done by
+// whoever meets it.
 const completeTimeout = 30 * time.Second
 
 // complete runs a job.
 func (db *DB) complete(ctx context.Context, j *job) {
-	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
-	defer cancel()
 	if len(j.unlock) > 0 {
 		if err := db.unlock(ctx, &j.meta, j.unlock); err != nil {
 			db.cfg.Logger.Debug("release of locks", "txn", j.meta.ID.Short(), "error", err)
@@ -142,23 +138,63 @@ func (db *DB) endRecord(ctx context.Context, j *job, intents []keys.Span) error 
 	return err
 }
 
-// resolveBatchOps bounds the intents resolved by one request.
-const resolveBatchOps = 500
+// Bounds of one request that resolves intents. A span may hold many, of which the
+// range resolves so many at a time and says where to go on.
+const (
+	resolveBatchKeys  = 500
+	resolveBatchSpans = 50
+	// resolveTries is how often one request is tried again.
+	resolveTries = 5
+)
 
+// resolve resolves all of a job's intents. It returns nil only if none is left:
+// the record goes afterwards, and an intent without a record counts as aborted.
 func (db *DB) resolve(ctx context.Context, j *job) error {
-	for rest := j.intents; len(rest) > 0; {
-		chunk := rest[:min(len(rest), resolveBatchOps)]
-		rest = rest[len(chunk):]
-		ops := make([]kv.Op, len(chunk))
-		for i, s := range chunk {
-			ops[i] = kv.Op{Kind: kv.OpResolveIntent, Key: s.Start, EndKey: s.End, PushTxn: &j.meta, TxnStatus: j.status}
+	rest := j.intents
+	var ops []kv.Op
+	for len(rest) > 0 {
+		ops = ops[:0]
+		spans := 0
+		for len(rest) > 0 && len(ops) < resolveBatchKeys && spans < resolveBatchSpans {
+			if rest[0].End != nil {
+				spans++
+			}
+			ops = append(ops, kv.Op{Kind: kv.OpResolveIntent, Key: rest[0].Start, EndKey: rest[0].End, PushTxn: &j.meta, TxnStatus: j.status})
+			rest = rest[1:]
 		}
-		b := kv.Batch{Header: kv.Header{GatewayNode: db.cfg.Node}, Ops: ops}
-		if err := db.cfg.Sender.Send(ctx, &b); err != nil {
-			return err
+		for len(ops) > 0 {
+			if err := db.resolveBatch(ctx, ops); err != nil {
+				return err
+			}
+			// What was cut short goes on where it stopped.
+			left := ops[:0]
+			for _, o := range ops {
+				if o.Resume != nil {
+					left = append(left, kv.Op{Kind: kv.OpResolveIntent, Key: o.Resume, EndKey: o.EndKey, PushTxn: &j.meta, TxnStatus: j.status})
+				}
+			}
+			ops = left
 		}
 	}
 	return nil
+}
+
+// resolveBatch sends one request, each try with its own time.
+func (db *DB) resolveBatch(ctx context.Context, ops []kv.Op) error {
+	var err error
+	for try := range resolveTries {
+		if err = backoff(ctx, 2+try); err != nil {
+			return err
+		}
+		b := kv.Batch{Header: kv.Header{GatewayNode: db.cfg.Node}, Ops: ops}
+		sendCtx, cancel := context.WithTimeout(ctx, completeTimeout)
+		err = db.cfg.Sender.Send(sendCtx, &b)
+		cancel()
+		if err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // unlock releases memory locks.
