@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -160,6 +161,9 @@ func (s *Sender) cut(ctx context.Context, b *kv.Batch) ([]*part, error) {
 			if err != nil {
 				return nil, err
 			}
+			if !within(e.desc, o.Key, nil) {
+				return nil, &OutsideError{Kind: o.Kind, Key: o.Key}
+			}
 			add(e, i, o)
 			continue
 		}
@@ -167,6 +171,9 @@ func (s *Sender) cut(ctx context.Context, b *kv.Batch) ([]*part, error) {
 			e, err := s.lookup(ctx, key, false)
 			if err != nil {
 				return nil, err
+			}
+			if !within(e.desc, key, nil) {
+				return nil, &OutsideError{Kind: o.Kind, Key: key}
 			}
 			piece := o
 			piece.Key = key
@@ -178,6 +185,17 @@ func (s *Sender) cut(ctx context.Context, b *kv.Batch) ([]*part, error) {
 		}
 	}
 	return parts, nil
+}
+
+// OutsideError reports an operation on a key that no range can hold, such as the
+// empty one: a mistake of the caller, and nothing was done.
+type OutsideError struct {
+	Kind kv.OpKind
+	Key  keys.Key
+}
+
+func (e *OutsideError) Error() string {
+	return fmt.Sprintf("dist: %v on key %x, which is outside of the key space", e.Kind, []byte(e.Key))
 }
 
 // gather puts the results of the parts into b.
@@ -207,6 +225,7 @@ func gather(b *kv.Batch, parts []*part) {
 			o.Rows = &kv.Rows{}
 		}
 		for _, piece := range list {
+			o.TS = max(o.TS, piece.TS)
 			o.Rows.Buf = append(o.Rows.Buf, piece.Rows.Buf...)
 			o.Rows.Count += piece.Rows.Count
 			if piece.Resume != nil {
@@ -365,6 +384,7 @@ func (s *Sender) spanInOrder(ctx context.Context, b *kv.Batch, o *kv.Op, rows, s
 		}
 		got := &sub.Ops[0]
 		o.Rows, o.Resume = got.Rows, got.Resume
+		o.TS = max(o.TS, got.TS)
 		if o.Kind != kv.OpScan {
 			o.Resume = nil
 		}

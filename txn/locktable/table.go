@@ -248,6 +248,8 @@ func (t *Table) AddDiscovered(key keys.Key, holder *kv.TxnMeta) {
 		k = t.newKeyLocked(h, key)
 	}
 	if own := k.holder(holder.ID); own != nil {
+		// The memory lock was taken before the transaction had an anchor.
+		own.txn.update(holder)
 		own.intent = true
 		return
 	}

@@ -31,7 +31,7 @@ func (p *Participant) push(ctx context.Context, req *replica.Request, st *reques
 			return nil
 		}
 	}
-	if p.cfg.Sender == nil {
+	if p.cfg.Sender == nil || len(b.Txn.Anchor) == 0 {
 		return nil
 	}
 	o := kv.Op{Kind: kv.OpPushTxn, Key: b.Txn.Anchor, PushTxn: &b.Txn, PushKind: kv.PushTouch}
