@@ -176,7 +176,7 @@ func (n sessionNames) RegName(t *types.T, oid types.OID) (string, bool) {
 		return n.relationName(coll, catalog.ID(oid))
 	case types.OIDRegtype:
 		if typ := n.s.typeByOID(oid); typ != nil {
-			return types.FormatType(typ, -1, false), true
+			return n.typeName(coll, typ), true
 		}
 	case types.OIDRegnamespace, types.OIDRegrole:
 		if d := coll.ByID(catalog.ID(oid)); d != nil {
@@ -188,6 +188,20 @@ func (n sessionNames) RegName(t *types.T, oid types.OID) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// typeName prints a type as format_type does: user-defined ones qualified unless
+// they are visible.
+func (n sessionNames) typeName(coll *catalog.Collection, t *types.T) string {
+	if t.IsArray() && t.Elem != nil && types.ByOID(t.Elem.OID) == nil {
+		return n.typeName(coll, t.Elem) + "[]"
+	}
+	if types.ByOID(t.OID) == nil {
+		if visible, err := coll.Visible(&n.s.ctx, catalog.ID(t.OID)); err == nil && visible {
+			return ast.QuoteIdent(t.Name)
+		}
+	}
+	return types.FormatType(t, -1, false)
 }
 
 // relationName prints a relation or an index, qualified unless it is visible.

@@ -51,7 +51,7 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		}
 		return types.NewArrayDatum(types.NewArray(types.Name, elems)), nil
 	case "pg_get_expr":
-		return textDatum(args[0].Str()), nil
+		return textDatum(system.ShowExpr(ec.Ctx, coll, args[0].Str())), nil
 	case "pg_get_constraintdef":
 		def, ok := system.ConstraintDef(ec.Ctx, coll, catalog.ID(args[0].OID()), argBool(args, 1))
 		if !ok {

@@ -3,6 +3,7 @@ package system
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spanlite/spanlite/sql/catalog"
@@ -229,4 +230,42 @@ func ForeignKeyDef(ctx context.Context, c *catalog.Collection, t *catalog.Table,
 		b.WriteString(" NOT VALID")
 	}
 	return b.String()
+}
+
+// qualifiedName finds the names with a schema in an expression as it is stored: of
+// types behind casts, and of sequences in nextval.
+var qualifiedName = regexp.MustCompile(`(::|')([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")\.([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")(\[\]|'::regclass)?`)
+
+// ShowExpr returns a stored expression as pg_get_expr prints it: objects that the
+// search path finds lose their schema.
+func ShowExpr(ctx context.Context, coll *catalog.Collection, expr string) string {
+	if !strings.Contains(expr, ".") {
+		return expr
+	}
+	return qualifiedName.ReplaceAllStringFunc(expr, func(match string) string {
+		m := qualifiedName.FindStringSubmatch(match)
+		if m[1] == "'" && m[4] != "'::regclass" {
+			return match // some other string
+		}
+		schemas, err := coll.SearchSchemas(ctx, true)
+		if err != nil {
+			return match
+		}
+		for _, sc := range schemas {
+			if sc.Name == unquoteIdent(m[2]) {
+				return m[1] + m[3] + m[4]
+			}
+			if id, err := coll.LookupOID(ctx, catalog.Name{Schema: sc.Name, Name: unquoteIdent(m[3]), Offset: -1}); err != nil || id != 0 {
+				return match // hidden by this one
+			}
+		}
+		return match
+	})
+}
+
+func unquoteIdent(s string) string {
+	if strings.HasPrefix(s, `"`) {
+		return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
+	}
+	return s
 }

@@ -124,7 +124,7 @@ func isColumns(r *reader) error {
 			r.set("column_name", text(c.Name))
 			r.set("ordinal_position", number(int64(c.Num)))
 			if c.Default != nil && c.Identity == 0 {
-				r.set("column_default", text(c.Default.SQL))
+				r.set("column_default", text(ShowExpr(r.ctx, r.cat, c.Default.SQL)))
 			}
 			r.set("is_nullable", yesNo(!c.NotNull))
 			setTypeColumns(r, t)

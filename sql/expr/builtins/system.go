@@ -217,6 +217,12 @@ func systemFunctions() []*expr.Function {
 			if !b.IsNull() {
 				mod = int32(b.Int())
 			}
+			if types.ByOID(a.OID()) == nil && ec.Settings.Names != nil {
+				// A user-defined type, which has no modifiers and perhaps needs its schema.
+				if name, ok := ec.Settings.Names.RegName(types.Regtype, a.OID()); ok {
+					return str(name), nil
+				}
+			}
 			return str(types.FormatType(typeOf(ec, a.OID()), mod, !b.IsNull())), nil
 		}))),
 		stable(fn1("oidvectortypes", text, types.OidVector, func(ec *ctx, a datum) (datum, error) {
