@@ -7,7 +7,7 @@ import (
 
 // Errors that mean: certainly not applied, and never will be.
 var (
-	// ErrDropped: the entry lost its place in the log to another leader's.
+	// ErrDropped: another leader's entry was committed in the entry's place.
 	ErrDropped = errors.New("raftgroup: proposal dropped")
 	// ErrStopped: the group or the host is closed; returned if nothing had been
 	// appended yet.
@@ -28,6 +28,10 @@ var (
 	// ErrTransferFailed: leadership did not move within the time allowed.
 	ErrTransferFailed = errors.New("raftgroup: leadership transfer failed")
 )
+
+// errOvertaken is the cause of an ambiguous proposal whose entry may be part of an
+// image that this replica has installed.
+var errOvertaken = errors.New("raftgroup: overtaken by an image")
 
 // NotLeaderError: this replica does not lead at the proposal's term, or is
 // letting go of leadership. Nothing was proposed.

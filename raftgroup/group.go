@@ -2,6 +2,7 @@ package raftgroup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -32,11 +33,15 @@ type Group struct {
 		proposals []*Proposal
 		messages  []inbound
 		bytes     int // of messages
-		calls     []func()
+		calls     []boxCall
 		ticks     int
-		// closed is set when the group takes nothing any more.
-		closed error
-		// idle is signalled when the turn ends while closed is set.
+		// queued: busy is set, but the group still waits for a worker.
+		queued bool
+		// closed is set when the group takes nothing any more; stopping by the first
+		// who stops it, stopped when it is done.
+		closed            error
+		stopping, stopped bool
+		// idle is signalled when the turn ends while closed is set, and by stopped.
 		idle *sync.Cond
 	}
 	lease atomic.Pointer[leaseState]
@@ -44,22 +49,27 @@ type Group struct {
 	awakeIndex int
 
 	// What follows belongs to the turn.
-	rn       *raft.RawNode
-	members  []Member
-	pending  []pendingProposal
-	proposed []*Proposal // stepped, index not known yet
-	taken    []*Proposal // scratch of takeTurn
-	messages []inbound
-	entries  []Entry // scratch of apply
-	changing bool    // a membership change is in the log and not applied
-	lead     uint64  // raft.SoftState.Lead as last seen
-	state    raft.StateType
-	term     uint64
+	rn      *raft.RawNode
+	members []Member
+	// pending are the proposals in the local log, by index; displaced those whose
+	// entries another leader's have replaced here. An entry lives on elsewhere
+	// perhaps, so what became of it is known when its index is applied.
+	pending   []pendingProposal
+	displaced []pendingProposal
+	taken     []*Proposal // scratch of takeTurn
+	messages  []inbound
+	entries   []Entry // scratch of apply
+	changing  bool    // a membership change is in the log and not applied
+	lead      uint64  // raft.SoftState.Lead as last seen
+	state     raft.StateType
+	term      uint64
 	// ownTermApplied: an entry of the present term has been applied (I8).
 	ownTermApplied bool
 	leaseStart     uint64 // hlc.Timestamp
-	// lettingGo is the term in which leadership is being handed over.
-	lettingGo uint64
+	// lettingGo is the term in which leadership is being handed over, and
+	// lettingGoTicks for how long.
+	lettingGo      uint64
+	lettingGoTicks int
 	// fortify is the leader's and the follower's part in fortification.
 	fortify   fortification
 	idleTicks int
@@ -79,6 +89,12 @@ type inbound struct {
 	size int
 }
 
+// boxCall is work for the one who has the turn; dropped, if not nil, runs instead
+// if the group has stopped or failed.
+type boxCall struct {
+	run, dropped func()
+}
+
 // ID returns the group's id.
 func (g *Group) ID() GroupID { return g.id }
 
@@ -96,10 +112,14 @@ func newGroup(h *Host, o OpenOptions) (*Group, error) {
 	// The log ends before the applied index after a crash between the ingestion of
 	// an image and the log write, and for a replica that a split or the bootstrap
 	// has made: it begins anew there (protocols: section 1).
-	if uint64(applied) > g.log.Last() || uint64(applied) < st.TruncatedIndex {
-		if uint64(applied) < st.TruncatedIndex {
-			return nil, fmt.Errorf("raftgroup: %s: state at %d is behind the log, which begins at %d", g.id, applied, st.TruncatedIndex+1)
-		}
+	// Likewise if the log has another entry there: a tail that was never committed
+	// and that the image has overtaken.
+	switch logged, err := g.log.Term(uint64(applied)); {
+	case st.Replica > g.replica:
+		return nil, fmt.Errorf("%s: %w: the log knows replica %d", g.id, ErrReplicaRemoved, st.Replica)
+	case errors.Is(err, logstore.ErrTruncated):
+		return nil, fmt.Errorf("raftgroup: %s: state at %d is behind the log, which begins at %d", g.id, applied, st.TruncatedIndex+1)
+	case err != nil || logged != uint64(appliedTerm):
 		st.Replica = g.replica
 		st.TruncatedIndex, st.TruncatedTerm = uint64(applied), uint64(appliedTerm)
 		st.Hard.Commit = uint64(applied)
@@ -107,7 +127,7 @@ func newGroup(h *Host, o OpenOptions) (*Group, error) {
 		if err := h.log.Sync(g.log.Reset(st)); err != nil {
 			return nil, err
 		}
-	} else if st.Replica != g.replica || st.Hard.Commit < uint64(applied) {
+	case st.Replica != g.replica || st.Hard.Commit < uint64(applied):
 		st.Replica = g.replica
 		st.Hard.Commit = max(st.Hard.Commit, uint64(applied))
 		if err := h.log.Sync(g.log.SetState(st)); err != nil {
@@ -133,28 +153,36 @@ func newGroup(h *Host, o OpenOptions) (*Group, error) {
 	}
 	g.rn = rn
 	g.fortify.restore(g.log.State().Fortified)
+	g.releaseSuperseded()
 	g.publish()
 	return g, nil
 }
 
 // takeTurn works off the mailbox. The caller has set box.busy. With own set it
-// hands the turn to another proposer once own is done, so that nobody serves
-// strangers for ever.
+// hands the turn on once own is done, to another proposer or to a worker, so that
+// nobody serves strangers for ever.
 func (g *Group) takeTurn(own *Proposal) {
 	for {
 		g.box.Lock()
-		if own != nil && own.done.Load() && len(g.box.proposals) > 0 && len(g.box.messages) == 0 && len(g.box.calls) == 0 {
+		g.box.queued = false
+		switch {
+		case !g.boxFull():
+			g.box.busy = false
+			if g.box.closed != nil {
+				g.box.idle.Broadcast()
+			}
+			g.box.Unlock()
+			return
+		case own == nil || !own.done.Load():
+		case len(g.box.proposals) > 0:
 			next := g.box.proposals[0]
 			next.lead = true
 			g.box.Unlock()
 			next.signal()
 			return
-		}
-		if !g.boxFull() {
-			g.box.busy = false
-			if g.box.closed != nil {
-				g.box.idle.Broadcast()
-			}
+		default:
+			g.box.queued = true
+			g.h.ready.push(g)
 			g.box.Unlock()
 			return
 		}
@@ -185,19 +213,38 @@ func (g *Group) enqueue(put func()) bool {
 	}
 	put()
 	if !g.box.busy {
-		g.box.busy = true
+		g.box.busy, g.box.queued = true, true
 		g.h.ready.push(g)
 	}
 	return true
 }
 
-// call runs f in the group's turn, on another goroutine perhaps.
-func (g *Group) call(f func()) bool {
-	return g.enqueue(func() { g.box.calls = append(g.box.calls, f) })
+// call runs f in the group's turn, on another goroutine perhaps. If it returns
+// false f never runs.
+func (g *Group) call(f func()) bool { return g.callOr(f, nil) }
+
+// callOr is call for those who wait: if the group stops or fails before f has had
+// its turn, dropped runs instead.
+func (g *Group) callOr(f, dropped func()) bool {
+	return g.enqueue(func() { g.box.calls = append(g.box.calls, boxCall{f, dropped}) })
+}
+
+// drop ends what waits for an answer that will not come.
+func drop(calls []boxCall, messages []inbound, err error) {
+	for _, c := range calls {
+		if c.dropped != nil {
+			c.dropped()
+		}
+	}
+	for i := range messages {
+		if r := messages[i].snap; r != nil {
+			r.done <- err
+		}
+	}
 }
 
 // step is one round: messages, time and proposals go in, then Ready is worked off.
-func (g *Group) step(calls []func(), ticks int) {
+func (g *Group) step(calls []boxCall, ticks int) {
 	defer func() {
 		clear(g.taken)
 		clear(g.messages)
@@ -206,13 +253,28 @@ func (g *Group) step(calls []func(), ticks int) {
 		for _, p := range g.taken {
 			p.finish(0, g.failed)
 		}
+		drop(calls, g.messages, g.failed)
 		return
 	}
 	for i := range g.messages {
+		if g.failed != nil {
+			drop(nil, g.messages[i:], g.failed)
+			break
+		}
 		g.receive(&g.messages[i])
 	}
-	for _, f := range calls {
-		f()
+	for i, c := range calls {
+		if g.failed != nil {
+			drop(calls[i:], nil, g.failed)
+			break
+		}
+		c.run()
+	}
+	if g.failed != nil {
+		for _, p := range g.taken {
+			p.finish(0, g.failed)
+		}
+		return
 	}
 	for range ticks {
 		g.tick()
@@ -230,6 +292,7 @@ func (g *Group) propose() {
 	}
 	st := g.rn.BasicStatus()
 	var ents []raftpb.Entry
+	batch := g.taken[:0]
 	for _, p := range g.taken {
 		if st.RaftState != raft.StateLeader || uint64(p.Term) != st.Term || g.lettingGo == st.Term {
 			p.finish(0, &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)})
@@ -249,24 +312,34 @@ func (g *Group) propose() {
 			g.changing = true
 			e.Type, e.Data = raftpb.EntryConfChangeV2, data
 		}
-		p.data = e.Data
 		ents = append(ents, e)
-		g.proposed = append(g.proposed, p)
+		batch = append(batch, p)
 	}
 	if len(ents) == 0 {
 		return
 	}
-	first := len(g.proposed) - len(ents)
-	if err := g.rn.Step(raftpb.Message{Type: raftpb.MsgProp, From: uint64(g.replica), Entries: ents}); err != nil {
-		for _, p := range g.proposed[first:] {
-			if p.changes != nil {
-				g.changing = false
-			}
-			p.finish(0, &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)})
+	// Raft fills in the positions, in place.
+	err := g.rn.Step(raftpb.Message{Type: raftpb.MsgProp, From: uint64(g.replica), Entries: ents})
+	for i, p := range batch {
+		refused := p.changes != nil && ents[i].Type != raftpb.EntryConfChangeV2
+		if p.changes != nil && (err != nil || refused) {
+			g.changing = false
 		}
-		g.proposed = g.proposed[:first]
+		switch {
+		case err != nil:
+			p.finish(0, &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)})
+		case refused:
+			// A change of an earlier term is not applied yet: raft has put an empty entry
+			// in the place of this one.
+			p.finish(0, ErrChangePending)
+		default:
+			g.pending = append(g.pending, pendingProposal{index: ents[i].Index, term: ents[i].Term, p: p})
+		}
 	}
-	g.idleTicks = 0
+	if err == nil && !g.alone() {
+		// Retransmission takes a ticker.
+		g.h.wake(g)
+	}
 }
 
 func marshalChange(cc raftpb.ConfChangeV2) ([]byte, error) { return cc.Marshal() }
@@ -284,6 +357,10 @@ func (g *Group) checkChange(changes []MemberChange) error {
 	for _, c := range changes {
 		_, known := kind[c.Replica]
 		switch {
+		case c.Replica == g.replica && c.Type != AddVoter:
+			// Its followers would forget where the leader is to which they are fortified,
+			// and its lease would not end with the election of another.
+			return &InvalidChangeError{g.id, c, "a leader does not remove itself: transfer first"}
 		case c.Replica == 0:
 			return &InvalidChangeError{g.id, c, "no replica id"}
 		case c.Type == RemoveMember && !known:
@@ -313,7 +390,7 @@ func (g *Group) workOff() error {
 		rd := g.rn.Ready()
 		leading := g.rn.BasicStatus().RaftState == raft.StateLeader
 		if rd.SoftState != nil || !raft.IsEmptyHardState(rd.HardState) {
-			g.noteState(rd.HardState.Term)
+			g.noteState()
 		}
 		if leading {
 			// The leader writes in parallel with its followers (Ongaro's thesis,
@@ -354,8 +431,7 @@ func (g *Group) persist(rd *raft.Ready) error {
 		return nil
 	}
 	if len(rd.Entries) > 0 {
-		g.dropPendingFrom(rd.Entries[0].Index)
-		g.placeProposals(rd.Entries)
+		g.displace(rd.Entries)
 	}
 	pos := g.log.Append(hs, rd.Entries)
 	if err := g.h.log.Sync(pos); err != nil {
@@ -364,40 +440,40 @@ func (g *Group) persist(rd *raft.Ready) error {
 	return nil
 }
 
-// placeProposals finds the index of each proposal among the entries that were
-// just appended: an entry carries the proposal's own bytes.
-func (g *Group) placeProposals(ents []raftpb.Entry) {
-	for i := range ents {
-		if len(g.proposed) == 0 {
-			return
-		}
-		e := &ents[i]
-		p := g.proposed[0]
-		if len(e.Data) != len(p.data) || len(e.Data) == 0 || &e.Data[0] != &p.data[0] {
-			continue
-		}
-		g.proposed[0] = nil
-		g.proposed = g.proposed[1:]
-		g.pending = append(g.pending, pendingProposal{index: e.Index, term: e.Term, p: p})
+// displace sets aside the proposals whose entries are being replaced in the local
+// log. They may yet be committed: another replica may hold them still, be elected,
+// and replace what replaces them now (the Raft paper, section 5.4.2).
+func (g *Group) displace(ents []raftpb.Entry) {
+	first := ents[0].Index
+	n := len(g.pending)
+	for n > 0 && g.pending[n-1].index >= first {
+		n--
 	}
-	if len(g.proposed) == 0 {
-		g.proposed = nil
+	keep := n
+	for _, pp := range g.pending[n:] {
+		if i := pp.index - first; i < uint64(len(ents)) && ents[i].Term == pp.term {
+			g.pending[keep] = pp
+			keep++
+		} else {
+			g.displaced = append(g.displaced, pp)
+		}
 	}
+	clear(g.pending[keep:])
+	g.pending = g.pending[:keep]
 }
 
-// dropPendingFrom ends the proposals whose entries are being replaced.
-func (g *Group) dropPendingFrom(index uint64) {
-	n := len(g.pending)
-	for n > 0 && g.pending[n-1].index >= index {
-		n--
-		p := g.pending[n].p
-		if p.changes != nil {
-			g.changing = false
+// overtaken ends the proposals whose outcome an image up to index hides, and sets
+// aside those behind it, whose entries are no longer in the log.
+func (g *Group) overtaken(index uint64) {
+	all := append(g.displaced, g.pending...)
+	g.pending, g.displaced = nil, nil
+	for _, pp := range all {
+		if pp.index > index {
+			g.displaced = append(g.displaced, pp)
+			continue
 		}
-		p.finish(0, ErrDropped)
-		g.pending[n] = pendingProposal{}
+		pp.p.finish(0, &AmbiguousError{Group: g.id, Cause: errOvertaken})
 	}
-	g.pending = g.pending[:n]
 }
 
 // apply hands committed entries to the machine and ends their proposals.
@@ -460,6 +536,11 @@ func (g *Group) applyRun(ents []raftpb.Entry, members []Member) error {
 		if next < len(g.pending) && g.pending[next].index == e.Index && g.pending[next].term == e.Term {
 			out.Proposal = g.waiting(g.pending[next].p)
 		}
+		for _, pp := range g.displaced {
+			if pp.index == e.Index && pp.term == e.Term {
+				out.Proposal = g.waiting(pp.p)
+			}
+		}
 		g.entries = append(g.entries, out)
 	}
 	if err := g.machine.Apply(g.entries); err != nil {
@@ -471,16 +552,26 @@ func (g *Group) applyRun(ents []raftpb.Entry, members []Member) error {
 		// The lease is published before the first proposal of the term is answered.
 		g.publish()
 	}
-	n := 0
-	for ; n < len(g.pending) && g.pending[n].index <= last.Index; n++ {
-		pp := g.pending[n]
-		i := int(pp.index - ents[0].Index)
-		if pp.index >= ents[0].Index && ents[i].Term == pp.term {
+	settle := func(pp pendingProposal) {
+		if ents[pp.index-ents[0].Index].Term == pp.term {
 			pp.p.finish(Index(pp.index), nil)
 		} else {
 			pp.p.finish(0, ErrDropped)
 		}
+	}
+	n := 0
+	for ; n < len(g.pending) && g.pending[n].index <= last.Index; n++ {
+		settle(g.pending[n])
 		g.pending[n] = pendingProposal{}
+	}
+	if len(g.displaced) > 0 {
+		g.displaced = slices.DeleteFunc(g.displaced, func(pp pendingProposal) bool {
+			if pp.index > last.Index {
+				return false
+			}
+			settle(pp)
+			return true
+		})
 	}
 	if n == len(g.pending) {
 		g.pending = g.pending[:0]
@@ -501,9 +592,11 @@ func (g *Group) waiting(p *Proposal) *Proposal {
 	return p
 }
 
-// noteState takes note of a new role, leader or term.
-func (g *Group) noteState(uint64) {
+// noteState takes note of a new role, leader or term. A lease that ends is gone
+// before any message says so: a vote carries a clock past all that was served.
+func (g *Group) noteState() {
 	st := g.rn.BasicStatus()
+	changed := st.RaftState != g.state || st.Lead != g.lead || st.Term != g.term
 	if st.Term != g.term {
 		g.ownTermApplied = false
 		g.fortify.newTerm(st.Term)
@@ -518,7 +611,13 @@ func (g *Group) noteState(uint64) {
 		g.changing = false
 	}
 	g.state, g.lead, g.term = st.RaftState, st.Lead, st.Term
-	g.h.wake(g)
+	if changed {
+		g.releaseSuperseded()
+		g.publish()
+	}
+	if changed || !g.alone() {
+		g.h.wake(g)
+	}
 }
 
 // leader returns the member with raft's id.
@@ -547,6 +646,10 @@ func (g *Group) fail(err error) {
 	g.abandonPending(err)
 	g.lease.Store(&leaseState{term: Term(g.term)})
 	g.machine.LeaseChanged(Lease{Term: Term(g.term)})
+	if g.state == raft.StateLeader {
+		// Its store is well, so the followers would wait for ever.
+		g.h.disown(g)
+	}
 	if f := g.h.cfg.Events.GroupFailed; f != nil {
 		f(g.id, g.replica, err)
 	}
@@ -557,15 +660,15 @@ func (g *Group) abandonPending(cause error) {
 	for _, pp := range g.pending {
 		pp.p.finish(0, &AmbiguousError{Group: g.id, Cause: cause})
 	}
-	for _, p := range g.proposed {
-		p.finish(0, &AmbiguousError{Group: g.id, Cause: cause})
+	for _, pp := range g.displaced {
+		pp.p.finish(0, &AmbiguousError{Group: g.id, Cause: cause})
 	}
-	g.pending, g.proposed = nil, nil
+	g.pending, g.displaced = nil, nil
 }
 
 // Stop ends processing of the group, and waits for the step that may be under
-// way; the log keeps it. It may be called from another group's Apply. Proposals
-// that wait end as ambiguous.
+// way; the log keeps it. It may be called from another group's Apply, and more
+// than once. Proposals that wait end as ambiguous if they are in the log.
 func (g *Group) Stop() {
 	g.h.forget(g)
 	g.stop()
@@ -573,14 +676,25 @@ func (g *Group) Stop() {
 
 func (g *Group) stop() {
 	g.box.Lock()
+	if g.box.stopping {
+		for !g.box.stopped {
+			g.box.idle.Wait()
+		}
+		g.box.Unlock()
+		return
+	}
+	g.box.stopping = true
 	if g.box.closed == nil {
 		g.box.closed = ErrStopped
 	}
-	waiting := g.box.proposals
-	g.box.proposals = nil
-	g.box.messages, g.box.calls, g.box.ticks = nil, nil, 0
+	waiting, messages, calls := g.box.proposals, g.box.messages, g.box.calls
+	g.box.proposals, g.box.messages, g.box.calls, g.box.ticks = nil, nil, nil, 0
+	if g.box.queued && g.h.ready.remove(g) {
+		// Its turn was nobody's yet. All workers may be busy, with those who wait here
+		// even.
+		g.box.queued, g.box.busy = false, false
+	}
 	for g.box.busy {
-		// Someone has the turn, or a worker is about to.
 		g.box.idle.Wait()
 	}
 	g.box.busy = true // nobody takes it again
@@ -588,10 +702,15 @@ func (g *Group) stop() {
 	for _, p := range waiting {
 		p.finish(0, ErrStopped)
 	}
+	drop(calls, messages, ErrStopped)
 	if g.failed == nil {
 		g.abandonPending(ErrStopped)
 		g.lease.Store(&leaseState{term: Term(g.term)})
 	}
+	g.box.Lock()
+	g.box.stopped = true
+	g.box.idle.Broadcast()
+	g.box.Unlock()
 }
 
 // Campaign makes the replica stand for election now. It is no more than a hint:
@@ -614,7 +733,7 @@ func (g *Group) Wake() { g.h.awake.add(g) }
 func (g *Group) TransferLeader(ctx context.Context, to ReplicaID) error {
 	var term uint64
 	started := make(chan error, 1)
-	ok := g.call(func() {
+	ok := g.callOr(func() {
 		st := g.rn.BasicStatus()
 		if st.RaftState != raft.StateLeader {
 			started <- &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)}
@@ -628,11 +747,12 @@ func (g *Group) TransferLeader(ctx context.Context, to ReplicaID) error {
 		term = st.Term
 		// The lease goes first: the message that lets the other campaign is sent
 		// after this is published, and carries a later clock.
-		g.lettingGo = st.Term
+		g.lettingGo, g.lettingGoTicks = st.Term, 0
 		g.publish()
 		g.rn.TransferLeader(uint64(to))
+		g.h.wake(g)
 		started <- nil
-	})
+	}, func() { started <- ErrStopped })
 	if !ok {
 		return ErrStopped
 	}
@@ -678,14 +798,15 @@ func (g *Group) standAgain(term uint64) {
 // Status returns a picture of the group. Not for the hot path.
 func (g *Group) Status() Status {
 	out := make(chan Status, 1)
-	if !g.call(func() { out <- g.status() }) {
-		return Status{Group: g.id, Replica: g.replica, Role: "stopped"}
+	stopped := Status{Group: g.id, Replica: g.replica, Role: "stopped"}
+	if !g.callOr(func() { out <- g.status() }, func() { out <- stopped }) {
+		return stopped
 	}
 	select {
 	case s := <-out:
 		return s
 	case <-g.h.closing:
-		return Status{Group: g.id, Replica: g.replica, Role: "stopped"}
+		return stopped
 	}
 }
 

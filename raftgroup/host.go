@@ -28,7 +28,9 @@ type Host struct {
 	mu struct {
 		sync.RWMutex
 		groups map[GroupID]*Group
-		closed bool
+		// disowned are groups that have failed while they led.
+		disowned map[GroupID]disowned
+		closed   bool
 	}
 	ready readyQueue
 	awake awakeSet
@@ -43,6 +45,8 @@ type Host struct {
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	fatal   sync.Once
+	// truncating: the periodic truncation is under way.
+	truncating atomic.Bool
 }
 
 // livenessBlob is the key of the liveness state in the log.
@@ -83,6 +87,7 @@ func NewHost(cfg Config) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, closing: make(chan struct{})}
 	h.mu.groups = map[GroupID]*Group{}
+	h.mu.disowned = map[GroupID]disowned{}
 	h.ready.cond = sync.NewCond(&h.ready.mu)
 	h.sends = make(chan struct{}, cfg.SnapshotSends)
 	h.receives = make(chan struct{}, cfg.SnapshotReceives)
@@ -170,6 +175,7 @@ func (h *Host) keepTime() {
 		h.tickAwake()
 		if h.liveness != nil && n%perBeat == 0 {
 			h.liveness.Tick()
+			h.letGoOfDisowned()
 		}
 		if n%perTruncate == 0 {
 			h.truncateAsNeeded()
@@ -182,6 +188,42 @@ func (h *Host) Tick() {
 	h.tickAwake()
 	if h.liveness != nil {
 		h.liveness.Tick()
+		h.letGoOfDisowned()
+	}
+}
+
+// disowned is what is left of a leader that has failed.
+type disowned struct {
+	term    uint64
+	self    ReplicaID
+	members []Member
+}
+
+// disown takes note of a leader that has failed: it leads no more, but its store
+// has not withdrawn. In the group's turn.
+func (h *Host) disown(g *Group) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.disowned[g.id] = disowned{g.term, g.replica, slices.Clone(g.members)}
+}
+
+// letGoOfDisowned tells the followers of failed leaders, again and again, that
+// they are free.
+func (h *Host) letGoOfDisowned() {
+	if h.cfg.Transport == nil {
+		return
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for id, d := range h.mu.disowned {
+		for _, m := range d.members {
+			if m.Replica == d.self || m.Store == 0 {
+				continue
+			}
+			out := outbound{group: id, from: Member{Replica: d.self, Store: h.cfg.Store}, to: m.Replica, kind: kindFortify,
+				fort: fortifyMessage{term: d.term, letGo: true}}
+			_ = h.cfg.Transport.Send(m.Store, transport.Raft, &out)
+		}
 	}
 }
 
@@ -250,6 +292,7 @@ func (h *Host) Open(o OpenOptions) (*Group, error) {
 		return nil, fmt.Errorf("%s: %w", o.Group, ErrGroupOpen)
 	}
 	h.mu.groups[o.Group] = g
+	delete(h.mu.disowned, o.Group)
 	h.mu.Unlock()
 	if g.alone() && g.selfVoter() {
 		_ = g.rn.Campaign()
@@ -315,7 +358,7 @@ func (h *Host) forget(g *Group) {
 		delete(h.mu.groups, g.id)
 	}
 	h.mu.Unlock()
-	h.awake.remove(g)
+	h.awake.retire(g)
 }
 
 // Remove stops the group if it is open and removes it from the log, durably. The
@@ -324,6 +367,9 @@ func (h *Host) Remove(id GroupID) error {
 	if g, ok := h.Group(id); ok {
 		g.Stop()
 	}
+	h.mu.Lock()
+	delete(h.mu.disowned, id)
+	h.mu.Unlock()
 	if lg, ok := h.log.Lookup(id); ok {
 		return h.log.Sync(lg.Remove())
 	}
@@ -504,7 +550,7 @@ func (h *Host) Close() error {
 		h.RunPending()
 	}
 	for _, g := range groups {
-		h.awake.remove(g)
+		h.awake.retire(g)
 		g.stop()
 	}
 	h.ready.close()

@@ -85,7 +85,7 @@ func (s *leaseState) until() hlc.Timestamp {
 func (g *Group) publish() {
 	st := g.rn.BasicStatus()
 	next := &leaseState{term: Term(st.Term), leader: g.leader(st.Lead)}
-	if st.RaftState == raft.StateLeader && g.ownTermApplied && g.lettingGo != st.Term && g.failed == nil {
+	if st.RaftState == raft.StateLeader && g.ownTermApplied && g.lettingGo != st.Term && g.failed == nil && g.selfVoter() {
 		next.held = true
 		next.start = hlc.Timestamp(g.leaseStart)
 		next.configs, next.epoch = g.supporters(st.Term)
@@ -177,14 +177,30 @@ func (f *fortification) has(r ReplicaID, term uint64) bool {
 }
 
 // fortified reports whether this replica has promised to stay away from
-// elections, and its store still stands by that.
+// elections, and its store still stands by that. That its term has moved on does
+// not end the promise: a stray message of some candidate is enough for that, and
+// the leader that counts on it knows nothing. What ends it is a later leader.
 func (g *Group) fortified() bool {
 	f := g.fortify.mine
-	if f.Term == 0 || f.Term != g.rn.BasicStatus().Term || f.Leader == g.replica || g.h.liveness == nil {
+	if f.Term == 0 || f.Leader == g.replica || g.h.liveness == nil {
 		return false
 	}
 	store := g.leader(uint64(f.Leader)).Store
 	return store != 0 && g.h.liveness.Supports(store, f.Epoch)
+}
+
+// releaseSuperseded forgets the promise to a leader once a later one is known:
+// the one who leads now, or the one who wrote the end of the log. A quorum elected
+// it, so the earlier lease had ended.
+func (g *Group) releaseSuperseded() {
+	f := g.fortify.mine
+	if f.Term == 0 {
+		return
+	}
+	last, err := g.log.Term(g.log.Last())
+	if g.term > f.Term && g.lead != 0 || err == nil && last > f.Term {
+		g.fortify.mine = logstore.Fortification{}
+	}
 }
 
 // mayCampaign reports whether this replica may stand for election.
@@ -212,6 +228,16 @@ func (g *Group) askForSupport() (complete bool) {
 func (g *Group) receiveFortify(in *inbound) {
 	m := in.fort
 	st := g.rn.BasicStatus()
+	if g.h.liveness == nil {
+		return
+	}
+	if m.letGo {
+		if f := &g.fortify.mine; f.Leader == in.from.Replica && f.Term <= m.term {
+			*f = logstore.Fortification{}
+			g.supportWithdrawn()
+		}
+		return
+	}
 	if m.response {
 		if st.RaftState == raft.StateLeader && m.term == st.Term && m.ok && m.epoch == g.h.liveness.Epoch() {
 			if g.fortify.followers == nil {
@@ -265,6 +291,13 @@ func (g *Group) tick() {
 		}
 		settled := g.askForSupport() && g.caughtUp()
 		g.rn.Tick()
+		if g.lettingGo == g.term {
+			settled = false
+			if g.lettingGoTicks++; g.lettingGoTicks >= 2*g.h.cfg.ElectionTicks {
+				g.standAgain(g.term)
+				return
+			}
+		}
 		if !settled {
 			g.idleTicks = 0
 		} else if g.idleTicks++; g.idleTicks > 3*g.h.cfg.HeartbeatTicks {
@@ -293,7 +326,7 @@ func (g *Group) alone() bool { return len(g.members) == 1 }
 
 // caughtUp reports whether every member has the whole log.
 func (g *Group) caughtUp() bool {
-	if len(g.pending) > 0 || len(g.proposed) > 0 {
+	if len(g.pending) > 0 {
 		return false
 	}
 	last := g.log.Last()

@@ -34,7 +34,18 @@ func (g *Group) receive(in *inbound) {
 	case raftpb.MsgVote, raftpb.MsgPreVote:
 		// The promise of a fortified follower, unless the leader itself lets go. The
 		// message is dropped before it can raise our term.
-		if g.fortified() && m.From != uint64(g.fortify.mine.Leader) && !bytes.Equal(m.Context, campaignTransfer) {
+		if bytes.Equal(m.Context, campaignTransfer) {
+			break
+		}
+		if g.fortified() && m.From != uint64(g.fortify.mine.Leader) {
+			return
+		}
+		// Nor does a leader step down for a candidate that cannot win.
+		if l := g.Lease(); l.Held && l.Until > g.h.cfg.Clock.Peek() {
+			if g.leader(m.From).Store == 0 {
+				// It has missed its own removal, probably.
+				g.h.sendGone(g.id, g.replica, in.from)
+			}
 			return
 		}
 	case raftpb.MsgTimeoutNow:

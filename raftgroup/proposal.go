@@ -20,8 +20,6 @@ type proposalState struct {
 	err       error
 	// changes make the proposal a membership change.
 	changes []MemberChange
-	// data is what was appended: Data, or the encoded change.
-	data []byte
 }
 
 func (p *Proposal) begin(changes []MemberChange) {
@@ -34,7 +32,7 @@ func (p *Proposal) begin(changes []MemberChange) {
 	}
 	p.done.Store(false)
 	p.lead, p.abandoned, p.err = false, false, nil
-	p.changes, p.data = changes, nil
+	p.changes = changes
 	p.Index = 0
 }
 

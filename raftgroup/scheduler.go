@@ -37,6 +37,18 @@ func (q *readyQueue) tryPop() *Group {
 	return q.take()
 }
 
+// remove takes g out; false if it is not there any more.
+func (q *readyQueue) remove(g *Group) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.groups, g)
+	if i < 0 {
+		return false
+	}
+	q.groups = slices.Delete(q.groups, i, i+1)
+	return true
+}
+
 func (q *readyQueue) take() *Group {
 	if len(q.groups) == 0 {
 		return nil
@@ -54,6 +66,12 @@ func (q *readyQueue) close() {
 	q.cond.Broadcast()
 }
 
+// Values of Group.awakeIndex for a group that is not in the set.
+const (
+	notAwake   = -1
+	neverAwake = -2
+)
+
 // awakeSet holds the groups that the ticker looks after. Ten thousand sleeping
 // groups cost nothing.
 type awakeSet struct {
@@ -64,7 +82,7 @@ type awakeSet struct {
 func (s *awakeSet) add(g *Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if g.awakeIndex < 0 {
+	if g.awakeIndex == notAwake {
 		g.awakeIndex = len(s.groups)
 		s.groups = append(s.groups, g)
 	}
@@ -78,7 +96,17 @@ func (s *awakeSet) remove(g *Group) {
 		s.groups[i], last.awakeIndex = last, i
 		s.groups[len(s.groups)-1] = nil
 		s.groups = s.groups[:len(s.groups)-1]
-		g.awakeIndex = -1
+		g.awakeIndex = notAwake
+	}
+}
+
+// retire removes a group that stops; it cannot be added again.
+func (s *awakeSet) retire(g *Group) {
+	s.remove(g)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.awakeIndex == notAwake {
+		g.awakeIndex = neverAwake
 	}
 }
 

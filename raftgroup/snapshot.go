@@ -385,7 +385,7 @@ func (g *Group) installSnapshot(rd raft.Ready) error {
 	if err := g.machine.ApplySnapshot(r.meta, r.files); err != nil {
 		return fmt.Errorf("install image at %d: %w", r.meta.Index, err)
 	}
-	g.dropPendingFrom(0)
+	g.overtaken(uint64(r.meta.Index))
 	st := g.log.State()
 	hs := logstore.HardState{Term: st.Hard.Term, Vote: st.Hard.Vote, Commit: uint64(r.meta.Index)}
 	if !raft.IsEmptyHardState(rd.HardState) {

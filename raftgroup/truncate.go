@@ -20,9 +20,15 @@ func (h *Host) truncateAsNeeded() {
 	if size < 2*h.cfg.SegmentSize {
 		return
 	}
-	h.background(func(context.Context) {
+	if !h.truncating.CompareAndSwap(false, true) {
+		return
+	}
+	if !h.background(func(context.Context) {
+		defer h.truncating.Store(false)
 		_ = h.TruncateLog(size > h.cfg.MaxLogBytes)
-	})
+	}) {
+		h.truncating.Store(false)
+	}
 }
 
 // TruncateLog gives back what log it can, flushing the state engine if force is
@@ -51,26 +57,18 @@ func (h *Host) TruncateLog(force bool) error {
 			continue
 		}
 		wg.Add(1)
-		if !g.call(func() {
+		if !g.callOr(func() {
 			defer wg.Done()
 			g.truncate(uint64(applied[i]))
-		}) {
+		}, wg.Done) {
 			wg.Done()
 		}
 	}
 	if h.cfg.Manual {
 		h.RunPending()
 	}
-	done := make(chan struct{})
-	go func() {
-		wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-h.closing:
-		return nil
-	}
+	// Every group either has its turn or drops the call as it stops.
+	wg.Wait()
 	freed, err := h.log.Reclaim(stragglerShare)
 	if freed > 0 && h.cfg.Events.LogTruncated != nil {
 		h.cfg.Events.LogTruncated(freed, h.log.Size())

@@ -20,7 +20,7 @@ type trackerProgress = tracker.Progress
 //	raft (0):     type(1) reject(1) term(8) logTerm(8) index(8) commit(8)
 //	              rejectHint(8) context: len(4) bytes, entries: count(4), each
 //	              term(8) index(8) type(1) len(4) data
-//	fortify (1):  flags(1: response, 2: ok) term(8) epoch(8)
+//	fortify (1):  flags(1: response, 2: ok, 4: the leader lets go) term(8) epoch(8)
 //	gone (2):     empty: the addressed replica may have been removed
 type messageKind uint8
 
@@ -36,8 +36,8 @@ const wireHeader = 21
 
 // fortifyMessage asks for, or answers about, a promise; see lease.go.
 type fortifyMessage struct {
-	response, ok bool
-	term, epoch  uint64
+	response, ok, letGo bool
+	term, epoch         uint64
 }
 
 // outbound is one message on its way to the transport, which encodes it at once.
@@ -103,6 +103,9 @@ func (o *outbound) AppendTo(b []byte) []byte {
 		if o.fort.ok {
 			flags |= 2
 		}
+		if o.fort.letGo {
+			flags |= 4
+		}
 		b = append(b, flags)
 		b = le.AppendUint64(b, o.fort.term)
 		b = le.AppendUint64(b, o.fort.epoch)
@@ -130,7 +133,7 @@ func decodeMessage(b []byte) (group GroupID, in inbound, err error) {
 		if len(b) != 17 {
 			return 0, in, bad
 		}
-		in.fort = fortifyMessage{response: b[0]&1 != 0, ok: b[0]&2 != 0, term: le.Uint64(b[1:]), epoch: le.Uint64(b[9:])}
+		in.fort = fortifyMessage{response: b[0]&1 != 0, ok: b[0]&2 != 0, letGo: b[0]&4 != 0, term: le.Uint64(b[1:]), epoch: le.Uint64(b[9:])}
 		return group, in, nil
 	case kindRaft:
 	default:
