@@ -4,7 +4,7 @@ GO ?= go
 PKGS ?= ./...
 FUZZTIME ?= 10m
 
-.PHONY: build test race lint fuzz soak bench difftest clients generate clean
+.PHONY: build test race lint fuzz soak bench generate clean
 
 build:            ## the binary, in ./bin
 	$(GO) build -o bin/spanlite ./cmd/spanlite
