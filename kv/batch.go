@@ -159,7 +159,9 @@ const (
 	// R: Found.
 	OpQueryIntent
 	// OpRecoverTxn ends the STAGING transaction PushTxn at Key: committed if
-	// Commit, else aborted, unless its record has moved on. R: Record.
+	// Commit, else aborted, unless its record has moved on. With Commit and an
+	// End without intents, a COMMITTED record is removed: the sender has resolved
+	// all intents. R: TxnStatus, Record.
 	OpRecoverTxn
 	// OpResolveIntent makes the intents of PushTxn in [Key, EndKey) (or on Key)
 	// versions at PushTxn.WriteTS if TxnStatus is committed, else removes them.

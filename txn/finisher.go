@@ -28,6 +28,12 @@ type finisher struct {
 
 const finisherQueue = 4096
 
+// finisherGroup bounds the jobs that one worker does together. Each step of a
+// group is one request, and so one log entry per range and not per transaction:
+// otherwise resolution could not keep up with the commits, and readers would wait
+// for intents of transactions that have long been committed.
+const finisherGroup = 128
+
 // job is the rest of one transaction. Its memory is its own.
 type job struct {
 	meta    kv.TxnMeta
@@ -47,8 +53,21 @@ func (f *finisher) start(db *DB) {
 		f.wg.Add(1)
 		go func() {
 			defer f.wg.Done()
+			group := make([]job, 0, finisherGroup)
 			for j := range f.jobs {
-				db.complete(f.ctx, &j)
+				group = append(group[:0], j)
+				for more := true; more && len(group) < finisherGroup; {
+					select {
+					case j, ok := <-f.jobs:
+						if more = ok; ok {
+							group = append(group, j)
+						}
+					default:
+						more = false
+					}
+				}
+				db.completeAll(f.ctx, group)
+				clear(group)
 			}
 		}()
 	}
@@ -86,6 +105,74 @@ func (db *DB) submit(j job) {
 // completeTimeout bounds one request of a job. What is left undone is done by
 // whoever meets it.
 const completeTimeout = 30 * time.Second
+
+// completeAll runs jobs, those of committed transactions together.
+func (db *DB) completeAll(ctx context.Context, jobs []job) {
+	var together []*job
+	for i := range jobs {
+		j := &jobs[i]
+		if j.status != kv.TxnCommitted || len(j.unlock) > 0 || len(j.intents) > resolveBatchKeys || len(jobs) == 1 {
+			db.complete(ctx, j)
+			continue
+		}
+		if len(j.intents) > 0 {
+			together = append(together, j)
+		}
+	}
+	if len(together) == 0 {
+		return
+	}
+	if err := db.settleAll(ctx, together); err != nil {
+		// One of them has a story of its own. What has been done for the others
+		// may be done again.
+		for _, j := range together {
+			db.complete(ctx, j)
+		}
+	}
+}
+
+// settleAll is settle for several committed transactions: the same three steps.
+func (db *DB) settleAll(ctx context.Context, jobs []*job) error {
+	if err := db.decideAll(ctx, jobs, nil); err != nil {
+		return err
+	}
+	n := 0
+	for _, j := range jobs {
+		n += len(j.intents)
+	}
+	ops := make([]kv.Op, 0, n)
+	for _, j := range jobs {
+		ops = appendResolve(ops, j)
+	}
+	if err := db.resolveOps(ctx, ops); err != nil {
+		return err
+	}
+	return db.decideAll(ctx, jobs, &kv.EndTxn{Commit: true})
+}
+
+// decideAll makes STAGING records COMMITTED, or with end removes COMMITTED ones.
+func (db *DB) decideAll(ctx context.Context, jobs []*job, end *kv.EndTxn) error {
+	b := kv.Batch{Header: kv.Header{GatewayNode: db.cfg.Node}}
+	for _, j := range jobs {
+		if j.explicit || end != nil {
+			b.Ops = append(b.Ops, kv.Op{Kind: kv.OpRecoverTxn, Key: j.meta.Anchor, PushTxn: &j.meta, Commit: true, End: end})
+		}
+	}
+	if len(b.Ops) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	if err := db.cfg.Sender.Send(ctx, &b); err != nil {
+		return err
+	}
+	for i := range b.Ops {
+		if o := &b.Ops[i]; o.TxnStatus != kv.TxnCommitted {
+			return fmt.Errorf("txn: record of %s is %s, not committed", o.PushTxn.ID.Short(), o.TxnStatus)
+		}
+	}
+	return nil
+}
 
 // complete runs a job.
 func (db *DB) complete(ctx context.Context, j *job) {
@@ -150,16 +237,28 @@ const (
 // resolve resolves all of a job's intents. It returns nil only if none is left:
 // the record goes afterwards, and an intent without a record counts as aborted.
 func (db *DB) resolve(ctx context.Context, j *job) error {
-	rest := j.intents
+	return db.resolveOps(ctx, appendResolve(make([]kv.Op, 0, len(j.intents)), j))
+}
+
+// appendResolve appends the resolutions of a job's intents.
+func appendResolve(ops []kv.Op, j *job) []kv.Op {
+	for _, s := range j.intents {
+		ops = append(ops, kv.Op{Kind: kv.OpResolveIntent, Key: s.Start, EndKey: s.End, PushTxn: &j.meta, TxnStatus: j.status})
+	}
+	return ops
+}
+
+// resolveOps sends resolutions in requests of bounded size.
+func (db *DB) resolveOps(ctx context.Context, rest []kv.Op) error {
 	var ops []kv.Op
 	for len(rest) > 0 {
 		ops = ops[:0]
 		spans := 0
 		for len(rest) > 0 && len(ops) < resolveBatchKeys && spans < resolveBatchSpans {
-			if rest[0].End != nil {
+			if rest[0].EndKey != nil {
 				spans++
 			}
-			ops = append(ops, kv.Op{Kind: kv.OpResolveIntent, Key: rest[0].Start, EndKey: rest[0].End, PushTxn: &j.meta, TxnStatus: j.status})
+			ops = append(ops, rest[0])
 			rest = rest[1:]
 		}
 		for len(ops) > 0 {
@@ -170,7 +269,7 @@ func (db *DB) resolve(ctx context.Context, j *job) error {
 			left := ops[:0]
 			for _, o := range ops {
 				if o.Resume != nil {
-					left = append(left, kv.Op{Kind: kv.OpResolveIntent, Key: o.Resume, EndKey: o.EndKey, PushTxn: &j.meta, TxnStatus: j.status})
+					left = append(left, kv.Op{Kind: kv.OpResolveIntent, Key: o.Resume, EndKey: o.EndKey, PushTxn: o.PushTxn, TxnStatus: o.TxnStatus})
 				}
 			}
 			ops = left

@@ -30,7 +30,7 @@ const (
 	// maxPageIntents bounds the intents held in memory; the page ends at the last.
 	maxPageIntents = 1024
 	// maxConflicts bounds the intents reported at once.
-	maxConflicts = 64
+	maxConflicts = 512
 	// nextTries is how many steps are tried past versions that are not wanted
 	// before a seek.
 	nextTries = 4

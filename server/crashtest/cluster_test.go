@@ -80,14 +80,26 @@ func newCluster(t *testing.T, n int, flags ...string) *cluster {
 	require.NoError(t, err)
 	c := &cluster{t: t, bin: bin, dir: t.TempDir(), flags: flags}
 	t.Cleanup(func() {
+		if t.Failed() {
+			// What the nodes are doing, in their logs.
+			for _, p := range c.nodes {
+				p.quit()
+			}
+		}
 		for _, p := range c.nodes {
 			p.kill()
 		}
 		if t.Failed() {
+			keep, err := os.MkdirTemp("", "crashtest-failed-")
+			if err != nil {
+				t.Log(err)
+				return
+			}
 			for _, p := range c.nodes {
 				out, _ := os.ReadFile(p.log)
-				t.Logf("--- end of the log of n%d:\n%s", p.i, tail(out, 4000))
+				_ = os.WriteFile(filepath.Join(keep, filepath.Base(p.log)), out, 0o644)
 			}
+			t.Logf("the logs of the nodes, with their goroutines, are kept in %s", keep)
 		}
 	})
 	for range n {
@@ -147,6 +159,7 @@ func (p *process) start() {
 	}
 	cmd := exec.Command(p.c.bin, append(args, p.c.flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
 	// A killed test binary must not leave nodes behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
@@ -165,6 +178,18 @@ func (p *process) kill() {
 	}
 	_ = p.cmd.Process.Kill()
 	<-p.exited
+}
+
+// quit asks for a dump of all goroutines and gives the process time to write it.
+func (p *process) quit() {
+	if p.cmd == nil || !p.running() {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.exited:
+	case <-time.After(5 * time.Second):
+	}
 }
 
 // running reports whether the process lives.

@@ -119,6 +119,9 @@ func (e *evaluation) conflict(ie *kv.IntentError) error {
 		return replica.ErrConflict
 	}
 	st.waiting = true
+	if len(ie.Intents) > 1 {
+		st.met = ie.Intents
+	}
 	return replica.ErrConflict
 }
 

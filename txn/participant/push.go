@@ -2,6 +2,8 @@ package participant
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
@@ -65,6 +67,26 @@ func (p *Participant) push(ctx context.Context, req *replica.Request, st *reques
 		}
 	}
 	return nil
+}
+
+// pushersMax bounds the pushes that one request has under way.
+const pushersMax = 32
+
+// pushAll looks after all the intents that a scan has met. A coordinator that died
+// leaves thousands of them; one after the other they would take minutes.
+func (p *Participant) pushAll(ctx context.Context, req *replica.Request, st *request, met []kv.Conflict) error {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, pushersMax)
+	errs := make([]error, len(met))
+	for i := range met {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = p.push(ctx, req, st, locktable.Blocker{Key: met[i].Key, Txn: met[i].Holder, Intent: true})
+			<-slots
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // alive asks whether the coordinator of a transaction without record lives.

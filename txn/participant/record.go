@@ -37,7 +37,7 @@ func (e *evaluation) writeRecord(anchor keys.Key, rec *kv.TxnRecord) {
 // more (see the package comment).
 func (e *evaluation) markRecord(anchor keys.Key, id kv.TxnID) {
 	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, id)
-	e.req.Cache.AddPoint(e.st.key, e.req.Now, kv.TxnID{})
+	e.req.Cache.AddRecord(e.st.key, e.req.Now)
 }
 
 // mayCreate reports whether this request of the transaction, which has no record,
@@ -45,8 +45,7 @@ func (e *evaluation) markRecord(anchor keys.Key, id kv.TxnID) {
 // from before its end may not.
 func (e *evaluation) mayCreate(anchor keys.Key, t *kv.TxnMeta) bool {
 	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, t.ID)
-	ts, _ := e.req.Cache.GetPoint(e.st.key)
-	return ts < t.ReadTS
+	return e.req.Cache.GetRecord(e.st.key) < t.ReadTS
 }
 
 // pushKey is the key under which the timestamp cache remembers above what a
@@ -112,7 +111,7 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 		if err := e.verifyFences(end); err != nil {
 			return err
 		}
-		if ts, _ := e.req.Cache.GetPoint(e.pushKey(o.Key, t.ID)); ts >= t.WriteTS {
+		if ts := e.req.Cache.GetRecord(e.pushKey(o.Key, t.ID)); ts >= t.WriteTS {
 			t.WriteTS = ts.Next()
 		}
 		if t.WriteTS > t.ReadTS && t.Isolation == kv.Serializable {
@@ -230,6 +229,10 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		return nil
 	case kv.TxnStaging:
 		o.Record, o.Found = rec, e.expired(rec.LastHeartbeat)
+		if alive, known := e.p.alive(&rec.Txn); known {
+			// It is listed at its gateway until its client has the answer.
+			o.Found = !alive
+		}
 		return nil
 	case kv.TxnPrepared:
 		return nil
@@ -246,7 +249,7 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		if to == 0 {
 			to = e.req.ReadTS
 		}
-		e.req.Cache.AddPoint(e.pushKey(o.Key, t.ID), to, kv.TxnID{})
+		e.req.Cache.AddRecord(e.pushKey(o.Key, t.ID), to)
 		o.PushedTS = to.Next()
 	}
 	return nil
@@ -290,6 +293,9 @@ func (e *evaluation) recoverTxn(o *kv.Op) error {
 	if err != nil {
 		return err
 	}
+	if o.End != nil && o.Commit && len(o.End.Intents) == 0 {
+		return e.removeRecord(o, rec)
+	}
 	if rec == nil {
 		if out, ok := e.p.finished.get(t.ID); ok || !e.mayCreate(o.Key, t) {
 			o.Record, o.TxnStatus = nil, kv.TxnUnknown
@@ -314,6 +320,23 @@ func (e *evaluation) recoverTxn(o *kv.Op) error {
 		e.writeRecord(o.Key, rec)
 	}
 	o.Record, o.TxnStatus = rec, rec.Status
+	return nil
+}
+
+// removeRecord removes the record of a committed transaction whose intents are
+// resolved. It is removed already if there is none: only a committed one goes.
+func (e *evaluation) removeRecord(o *kv.Op, rec *kv.TxnRecord) error {
+	o.Record, o.TxnStatus = nil, kv.TxnCommitted
+	if rec == nil {
+		return nil
+	}
+	if o.TxnStatus = rec.Status; rec.Status != kv.TxnCommitted {
+		o.Record = rec
+		return nil
+	}
+	e.write().Clear(keys.TxnRecord(o.Key, rec.Txn.ID))
+	e.markRecord(o.Key, rec.Txn.ID)
+	e.st.removed = append(e.st.removed, removed{rec.Txn.ID, rec.Txn.WriteTS})
 	return nil
 }
 

@@ -22,6 +22,9 @@ type request struct {
 	// intent is the intent to wait for if it could not be entered into the lock
 	// table.
 	intent *kv.Conflict
+	// met are the intents that a scan has met, if there were several: who waits
+	// for the first looks after them all.
+	met []kv.Conflict
 	// pushTS is above which an intent is no longer in the way: for plain reads.
 	pushTS hlc.Timestamp
 
@@ -47,6 +50,7 @@ type request struct {
 	ended     bool // the transaction ended here
 	status    kv.TxnStatus
 	resolved  []resolved
+	removed   []removed // committed transactions whose records go
 	forgotten bool
 
 	get  mvcc.ReadOptions
@@ -63,6 +67,11 @@ type resolved struct {
 	id     kv.TxnID
 	span   keys.Span
 	status kv.TxnStatus
+}
+
+type removed struct {
+	id kv.TxnID
+	ts hlc.Timestamp
 }
 
 func stateOf(req *replica.Request) *request {
@@ -97,7 +106,8 @@ func (st *request) reset() {
 	st.hasSelf, st.widened, st.started = false, false, false
 	st.ended, st.forgotten = false, false
 	clear(st.resolved)
-	st.resolved = st.resolved[:0]
+	st.resolved, st.removed = st.resolved[:0], st.removed[:0]
+	st.met = nil
 	st.locks, st.newest = st.locks[:0], st.newest[:0]
 	st.get, st.scan = mvcc.ReadOptions{}, mvcc.ScanOptions{}
 	if cap(st.rows.Buf) > 256<<10 {
@@ -221,14 +231,23 @@ func (p *Participant) checkAlive(t *kv.TxnMeta) error {
 // Wait implements replica.Sequencer.
 func (p *Participant) Wait(ctx context.Context, req *replica.Request) error {
 	st := stateOf(req)
+	met := st.met
+	st.met = nil
 	switch {
 	case st.waiting:
 		st.waiting = false
 		return st.waiter.Wait(ctx, locktable.WaitOptions{
 			LockTimeout: time.Duration(req.Batch.LockTimeoutMicros) * time.Microsecond,
-			Push:        func(ctx context.Context, b locktable.Blocker) error { return p.push(ctx, req, st, b) },
-			PushAfter:   p.cfg.PushAfter,
-			PushMax:     p.cfg.PushMax,
+			Push: func(ctx context.Context, b locktable.Blocker) error {
+				if len(met) > 1 {
+					all := met
+					met = nil
+					return p.pushAll(ctx, req, st, all)
+				}
+				return p.push(ctx, req, st, b)
+			},
+			PushAfter: p.cfg.PushAfter,
+			PushMax:   p.cfg.PushMax,
 		})
 	case st.intent != nil:
 		c := st.intent
@@ -255,6 +274,9 @@ func (p *Participant) Finish(req *replica.Request, err error) {
 		}
 		for i := range st.resolved {
 			p.applied(&st.resolved[i])
+		}
+		for _, r := range st.removed {
+			p.finished.add(r.id, outcome{kv.TxnCommitted, uint64(r.ts)})
 		}
 	}
 	st.reset()
