@@ -166,6 +166,13 @@ func tryPropose(s *testStore, data string) error {
 
 func (c *testCluster) awaitList(s *testStore, want []string) {
 	c.t.Helper()
+	defer func() {
+		if c.t.Failed() {
+			for _, s := range c.stores {
+				c.t.Logf("s%d: %+v", s.id, s.group().Status())
+			}
+		}
+	}()
 	require.Eventually(c.t, func() bool {
 		s.mu.Lock()
 		m := s.m

@@ -13,13 +13,20 @@ const maxFree = 2
 // Reclaim frees the oldest segments as far as they hold nothing but what groups
 // have truncated, up to a share of straggling live entries, which are written
 // forward: stragglers is that share of a segment, 0 to 1. It returns how many
-// segments were freed. The newest segment always stays.
+// segments were freed. What is the newest segment when it begins stays: otherwise
+// it would follow for ever what it writes forward itself.
 func (l *Log) Reclaim(stragglers float64) (freed int, err error) {
 	l.reclaim.Lock()
 	defer l.reclaim.Unlock()
+	var newest uint64
+	l.mu.Lock()
+	if n := len(l.mu.segments); n > 0 {
+		newest = l.mu.segments[n-1].number
+	}
+	l.mu.Unlock()
 	for {
 		l.mu.Lock()
-		if l.mu.err != nil || len(l.mu.segments) < 2 {
+		if l.mu.err != nil || len(l.mu.segments) < 2 || l.mu.segments[0].number >= newest {
 			err := l.mu.err
 			l.mu.Unlock()
 			return freed, err
