@@ -280,6 +280,32 @@ func (c *cluster) awaitReplicas(p *process, n int, not string, limit time.Durati
 	return time.Since(began)
 }
 
+// leaseholder returns the node that leads the range which begins at the key.
+func (c *cluster) leaseholder(from string) (leads *process) {
+	c.eventually(20*time.Second, "leaseholder of "+from, func() error {
+		ranges, err := c.table(c.nodes[0], "range", "list")
+		if err != nil {
+			return err
+		}
+		nodes, err := c.table(c.nodes[0], "node", "status")
+		if err != nil {
+			return err
+		}
+		for _, r := range ranges {
+			for _, n := range nodes {
+				for _, p := range c.nodes {
+					if r["from"] == from && r["leaseholder"] == n["node"] && n["address"] == p.listen {
+						leads = p
+						return nil
+					}
+				}
+			}
+		}
+		return fmt.Errorf("none")
+	})
+	return leads
+}
+
 // id returns the node's id as the cluster names it ("n1"): the order in which
 // nodes join is not the order in which they were started.
 func (p *process) id() string {

@@ -56,7 +56,7 @@ type worker struct {
 }
 
 // schema makes the tables, with table, index and accounts on ranges of their own.
-func schema(t *testing.T, c *cluster) {
+func schema(t *testing.T, c *cluster) (table string) {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, c.nodes[0].url())
 	require.NoError(t, err)
@@ -76,6 +76,7 @@ func schema(t *testing.T, c *cluster) {
 		_, err := c.admin(c.nodes[0], "range", "split", key)
 		require.NoError(t, err)
 	}
+	return fmt.Sprintf("/Table/%d", rows)
 }
 
 // startLoad starts inserters and bankers, spread over the nodes.
