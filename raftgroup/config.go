@@ -53,7 +53,7 @@ type Config struct {
 	HeartbeatTicks int
 
 	// SupportDuration is how long one promise of support lasts: after a store has
-	// died, its ranges have no leader for about this long. Default 2.5 s.
+	// died, its ranges have no leader for about this long. Default 2 s.
 	SupportDuration time.Duration
 	// SupportInterval is how often support is renewed. Default SupportDuration/5.
 	SupportInterval time.Duration
@@ -155,7 +155,7 @@ func (c Config) withDefaults() Config {
 	def(&c.ElectionTicks, 12)
 	def(&c.TakeoverTicks, 6)
 	def(&c.HeartbeatTicks, 4)
-	def(&c.SupportDuration, 2500*time.Millisecond)
+	def(&c.SupportDuration, 2*time.Second)
 	def(&c.SupportInterval, c.SupportDuration/5)
 	def(&c.SegmentSize, 64<<20)
 	def(&c.CacheBytes, 32<<20)
