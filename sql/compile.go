@@ -8,6 +8,7 @@ import (
 
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/exec"
 	"github.com/spanlite/spanlite/sql/opt"
 	"github.com/spanlite/spanlite/sql/parser"
 	"github.com/spanlite/spanlite/sql/plan"
@@ -19,6 +20,10 @@ import (
 // sessions through the plan cache.
 type compiled struct {
 	plan *plan.Physical
+	// point is the plan's closed form, nil if it has none (point.go).
+	point *exec.Point
+	// shared is the statement, if its literals were lifted (shared.go).
+	shared *sharedStatement
 	// generation of the catalog it was made at.
 	generation uint64
 	// private: made from uncommitted DDL, good for one transaction only.
@@ -150,7 +155,7 @@ func (s *Session) bindAndOptimize(st ast.Statement, declared []*types.T) (*compi
 		return nil, err
 	}
 	c := &compiled{
-		plan: physical, generation: generation, private: coll.HasChanges(), user: s.userID,
+		plan: physical, point: exec.CompilePoint(physical), generation: generation, private: coll.HasChanges(), user: s.userID,
 		params: physical.Params, columns: resultColumns(physical.Result),
 	}
 	if c.params == nil {

@@ -107,6 +107,9 @@ func (s *Session) startPortal(p *portal, rowsMax int64, x execution) error {
 			return errors.Join(err, sqlstate.New(sqlstate.ObjectInUse, "a table of the statement is being changed"))
 		}
 	}
+	if p.isPoint(rowsMax) {
+		return s.runPoint(p, x)
+	}
 	mem := exec.NewMonitor(s.srv.cfg.Memory, 0)
 	cursor, err := exec.Open(&s.ctx, p.compiled.plan, s.execContext(p.params, mem))
 	if err != nil {

@@ -33,10 +33,14 @@ type Session struct {
 	unnamedStatement preparedStatement
 	unnamedPortal    portal
 
-	eval     evaluation
-	activity activity
-	notices  notifications
-	closed   bool
+	eval  evaluation
+	point pointPath
+	// normalizer and shared serve simple queries by shared plans.
+	normalizer parser.Normalizer
+	shared     preparedStatement
+	activity   activity
+	notices    notifications
+	closed     bool
 	// seq is what currval and lastval remember.
 	seq sequenceState
 	id  uint64
@@ -157,6 +161,9 @@ func (s *Session) Query(text string) error {
 	s.beginActivity(text)
 	defer s.endActivity()
 	s.closePortal(&s.unnamedPortal)
+	if done, err := s.queryShared(text); done {
+		return err
+	}
 	statements, err := s.parse(text)
 	if err != nil {
 		return s.failed(err, text)
@@ -175,7 +182,7 @@ func (s *Session) Query(text string) error {
 
 // parse parses a text within the bounds of a statement's time.
 func (s *Session) parse(text string) ([]parser.Statement, error) {
-	return parser.Parse(text)
+	return parseQuery(text)
 }
 
 // runSimple runs one statement of a simple query. Alone says that the message
