@@ -90,13 +90,17 @@ func (s *Session) copyFrom(st *ast.Copy) (Tag, error) {
 	if err != nil {
 		return Tag{}, err
 	}
-	in := &copyInserter{s: s, rel: rel, columns: columns, binary: opts.Kind == copyfmt.Binary, header: opts.HeaderMatch}
+	in := &copyInserter{s: s, rel: rel, columns: columns, binary: opts.Kind == copyfmt.Binary}
 	if err := in.prepare(); err != nil {
 		return Tag{}, err
 	}
 	source, err := s.client.CopyIn(opts.Kind == copyfmt.Binary, len(columns))
 	if err != nil {
 		return Tag{}, err
+	}
+	names := opts.HeaderMatch
+	if names {
+		opts.Header = false // it is read as a row, and compared
 	}
 	reader := copyfmt.NewReader(opts, len(columns))
 	for finished := false; !finished; {
@@ -118,6 +122,14 @@ func (s *Session) copyFrom(st *ast.Copy) (Tag, error) {
 			}
 			if !ok {
 				break
+			}
+			if names {
+				names = false
+				if err := in.checkHeader(row); err != nil {
+					drainCopy(source, finished)
+					return Tag{}, in.where(err, 1)
+				}
+				continue
 			}
 			if err := in.add(row, reader.Line()); err != nil {
 				drainCopy(source, finished)
@@ -153,7 +165,6 @@ type copyInserter struct {
 	rel     catalog.Relation
 	columns []catalog.Column
 	binary  bool
-	header  bool
 	// full inserts copyRowsMax rows, one a single row.
 	full, one *compiled
 	params    []types.Datum
@@ -242,6 +253,16 @@ func (c *copyInserter) add(row [][]byte, line int) error {
 		return nil
 	}
 	return c.flush()
+}
+
+// checkHeader compares the header line with the columns (HEADER MATCH).
+func (c *copyInserter) checkHeader(row [][]byte) error {
+	for i, field := range row {
+		if name := c.columns[i].Name; string(field) != name {
+			return sqlstate.New(sqlstate.BadCopyFileFormat, "column name mismatch in header line field %d: got \"%s\", expected \"%s\"", i+1, field, name)
+		}
+	}
+	return nil
 }
 
 func (c *copyInserter) place(line int) string {
@@ -391,6 +412,9 @@ func (c *copySink) begin(names []string) error {
 		return nil
 	}
 	c.buf = c.buf[:0]
+	quoted, all := c.o.ForceQuote, c.o.ForceQuoteAll
+	c.o.ForceQuote, c.o.ForceQuoteAll = nil, false // they are about values
+	defer func() { c.o.ForceQuote, c.o.ForceQuoteAll = quoted, all }()
 	for i, n := range names {
 		if i > 0 {
 			c.buf = append(c.buf, c.o.Delimiter)

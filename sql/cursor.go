@@ -17,6 +17,9 @@ type cursor struct {
 	mem *exec.Monitor
 	// noScroll refuses to go back.
 	noScroll bool
+	// savepoints is the number of savepoints around the cursor: going back to one of
+	// them closes it.
+	savepoints int
 }
 
 // declareCursor executes DECLARE.
@@ -39,7 +42,7 @@ func (s *Session) declareCursor(p *portal, st *ast.DeclareCursor) error {
 		}
 		return err
 	}
-	cur := &cursor{held: st.Hold, mem: exec.NewMonitor(s.srv.cfg.Memory, 0), noScroll: st.Scroll != nil && !*st.Scroll}
+	cur := &cursor{held: st.Hold, mem: exec.NewMonitor(s.srv.cfg.Memory, 0), noScroll: st.Scroll != nil && !*st.Scroll, savepoints: len(s.txn.savepoints)}
 	if _, err := exec.Run(&s.ctx, c.plan, s.execContext(p.params, cur.mem), cursorSink{cur}); err != nil {
 		cur.mem.Close()
 		return err

@@ -186,7 +186,10 @@ func (s *Session) closePortal(p *portal) {
 		p.run.close()
 		p.run = nil
 	}
-	p.cursor = nil
+	if p.cursor != nil {
+		p.cursor.mem.Close()
+		p.cursor = nil
+	}
 	if p.name != "" {
 		delete(s.portals, p.name)
 	}
@@ -197,6 +200,20 @@ func (s *Session) closePortals() {
 	s.closePortal(&s.unnamedPortal)
 	for _, p := range s.portals {
 		s.closePortal(p)
+	}
+}
+
+// closeRunning ends the portals that are suspended in the middle of a plan, whose
+// snapshot a rollback to a savepoint takes away. Cursors have their rows already.
+func (s *Session) closeRunning() {
+	if s.unnamedPortal.run != nil {
+		s.unnamedPortal.run.close()
+		s.unnamedPortal.run = nil
+	}
+	for _, p := range s.portals {
+		if p.run != nil {
+			s.closePortal(p)
+		}
 	}
 }
 

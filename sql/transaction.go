@@ -263,11 +263,16 @@ func (s *Session) statementFailed(e *sqlstate.Error) {
 		s.abortTransaction()
 	case blockOpen:
 		s.txn.block = blockFailed
-		s.closeCursors()
+		if len(s.txn.savepoints) == 0 {
+			s.closeCursors()
+		} else {
+			s.closeRunning()
+		}
 		// Without a savepoint to go back to there is nothing worth keeping: the
 		// locks fall now and not when the client gets round to ROLLBACK.
 		if len(s.txn.savepoints) == 0 && s.txn.kv != nil {
 			s.txn.kv.Rollback(context.WithoutCancel(&s.ctx))
+			s.txn.coll.Release()
 		}
 	}
 }
@@ -309,6 +314,11 @@ func (s *Session) releaseSavepoint(name string) error {
 	}
 	s.txn.kv.Release(s.txn.savepoints[i].kv)
 	s.txn.savepoints = s.txn.savepoints[:i]
+	for _, p := range s.portals {
+		if p.cursor != nil {
+			p.cursor.savepoints = min(p.cursor.savepoints, i)
+		}
+	}
 	return nil
 }
 
@@ -331,6 +341,11 @@ func (s *Session) rollbackTo(name string) error {
 	s.vars.RollbackTo(sp.settings)
 	s.useRole()
 	s.txn.savepoints = s.txn.savepoints[:i+1]
+	for _, p := range s.portals {
+		if p.cursor != nil && p.cursor.savepoints > i {
+			s.closePortal(p)
+		}
+	}
 	s.txn.block = blockOpen
 	return nil
 }

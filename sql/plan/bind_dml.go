@@ -307,6 +307,11 @@ func (b *binder) insert(s *ast.Insert) (*boundQuery, error) {
 		return nil, err
 	}
 	if s.OnConflict != nil {
+		if s.OnConflict.DoUpdate {
+			if err := b.addRelation(t, catalog.PrivUpdate|catalog.PrivSelect); err != nil {
+				return nil, err
+			}
+		}
 		if err := b.onConflict(ins, s.OnConflict); err != nil {
 			return nil, err
 		}

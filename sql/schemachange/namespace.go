@@ -1,6 +1,7 @@
 package schemachange
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -135,6 +136,10 @@ func (x *statement) dropDatabase(stmt *ast.DropDatabase) error {
 			members = append(members, d)
 		}
 	}
+	// Types go last: a table is read with the types of its columns.
+	slices.SortStableFunc(members, func(a, b catalog.Descriptor) int {
+		return cmp.Compare(typesLast(a), typesLast(b))
+	})
 	for _, m := range members {
 		d, err := x.mutable(m.Head().ID)
 		if err != nil {
@@ -145,6 +150,13 @@ func (x *statement) dropDatabase(stmt *ast.DropDatabase) error {
 		}
 	}
 	return x.coll.Remove(x.ctx, db)
+}
+
+func typesLast(d catalog.Descriptor) int {
+	if d.DescKind() == catalog.KindType {
+		return 1
+	}
+	return 0
 }
 
 func (x *statement) createEnum(stmt *ast.CreateEnum) error {

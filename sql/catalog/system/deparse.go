@@ -211,7 +211,7 @@ func ForeignKeyDef(ctx context.Context, c *catalog.Collection, t *catalog.Table,
 	ref := c.Table(fk.RefTable)
 	fmt.Fprintf(&b, "FOREIGN KEY (%s) REFERENCES ", columnList(t, fk.Columns))
 	if ref != nil {
-		fmt.Fprintf(&b, "%s(%s)", QualifiedName(ctx, c, &ref.Header, !pretty), columnList(ref, fk.RefColumns))
+		fmt.Fprintf(&b, "%s(%s)", QualifiedName(ctx, c, &ref.Header, false), columnList(ref, fk.RefColumns))
 	}
 	if fk.MatchFull {
 		b.WriteString(" MATCH FULL")

@@ -388,3 +388,20 @@ func pgSequence(r *reader) error {
 		return r.emit()
 	})
 }
+
+// pgSequences leaves last_value NULL, which is in the counter and not in the catalog.
+func pgSequences(r *reader) error {
+	return each(r, func(s *catalog.Sequence) error {
+		r.set("schemaname", text(SchemaName(r.cat, s.Schema)))
+		r.set("sequencename", text(s.Name))
+		r.set("sequenceowner", text(roleName(r, ownerOf(&s.Header))))
+		r.set("data_type", oid(catalog.ID(s.Type.OID)))
+		r.set("start_value", number(s.Start))
+		r.set("min_value", number(s.Min))
+		r.set("max_value", number(s.Max))
+		r.set("increment_by", number(s.Increment))
+		r.set("cycle", types.NewBool(s.Cycle))
+		r.set("cache_size", number(s.Cache))
+		return r.emit()
+	})
+}
