@@ -34,6 +34,7 @@ const (
 	keyNumeric
 	keyInterval
 	keyTimeTZ
+	keyInet
 	keyArray
 	keyNone
 )
@@ -60,7 +61,7 @@ func kindOf(t *types.T) keyKind {
 		}
 		return keyBytes
 	case types.FamInet:
-		return keyBytes
+		return keyInet
 	case types.FamBpchar:
 		return keyBpchar
 	case types.FamNumeric:
@@ -83,7 +84,7 @@ func Indexable(t *types.T) bool { return kindOf(t) != keyNone }
 // exact reports whether values of the kind can be read back from a key.
 func (k keyKind) exact() bool {
 	switch k {
-	case keyInt16, keyInt32, keyInt64, keyBool, keyBytes, keyUUID:
+	case keyInt16, keyInt32, keyInt64, keyBool, keyBytes, keyUUID, keyInet:
 		return true
 	}
 	return false
@@ -144,9 +145,12 @@ func appendKeyValue(dst []byte, t *types.T, kind keyKind, d types.Datum) ([]byte
 		v := d.TimeTZ()
 		dst = be.AppendUint64(dst, uint64(v.Micros+int64(v.Zone)*1e6)^1<<63)
 		return be.AppendUint32(dst, uint32(v.Zone)^1<<31), nil
+	case keyInet:
+		return appendInetKey(dst, d.Bytes()), nil
 	case keyArray:
 		elem := kindOf(t.Elem)
-		for _, e := range d.Array().Elems {
+		a := d.Array()
+		for _, e := range a.Elems {
 			if e.IsNull() {
 				dst = append(dst, markNullLast)
 				continue
@@ -156,7 +160,7 @@ func appendKeyValue(dst []byte, t *types.T, kind keyKind, d types.Datum) ([]byte
 				return nil, err
 			}
 		}
-		return append(dst, 0x00), nil
+		return appendDims(append(dst, 0x00), a.Dims), nil
 	}
 	return nil, sqlstate.New(sqlstate.FeatureNotSupported, "an index on type %s is not supported", t)
 }
@@ -175,6 +179,33 @@ func floatOrder(f float64) uint64 {
 		return ^b
 	}
 	return b | 1<<63
+}
+
+// appendDims appends the shape of an array, which decides among those with the
+// same elements: number of dimensions, their lengths, their lower bounds.
+func appendDims(dst []byte, dims []types.ArrayDim) []byte {
+	dst = append(dst, byte(len(dims)))
+	for _, d := range dims {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(d.Len)^1<<31)
+	}
+	for _, d := range dims {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(d.Lower)^1<<31)
+	}
+	return dst
+}
+
+// appendInetKey appends an address, held as prefix length and address bytes: size
+// of the address, network (host bits zero), prefix length, address. A network is
+// so followed by the networks in it, these by the hosts.
+func appendInetKey(dst, b []byte) []byte {
+	bits, addr := int(b[0]), b[1:]
+	dst = append(dst, byte(len(addr)))
+	at := len(dst)
+	dst = append(dst, addr...)
+	for i := range addr {
+		dst[at+i] &= byte(0xff << (8 - min(max(bits-8*i, 0), 8)))
+	}
+	return append(append(dst, b[0]), addr...)
 }
 
 const dayMicros = 24 * 3600 * 1e6
@@ -303,6 +334,18 @@ func skipValue(b []byte, t *types.T, kind keyKind, desc bool) (int, error) {
 		return skipEscaped(b, desc)
 	case keyNumeric:
 		return skipNumeric(b, desc)
+	case keyInet:
+		if len(b) == 0 {
+			return 0, errTruncated
+		}
+		size := b[0]
+		if desc {
+			size = ^size
+		}
+		if size != 4 && size != 16 {
+			return 0, errTruncated
+		}
+		n = 2 + 2*int(size)
 	case keyArray:
 		return skipArray(b, t, desc)
 	default:
@@ -365,7 +408,14 @@ func skipArray(b []byte, t *types.T, desc bool) (int, error) {
 	for i := 0; i < len(b); {
 		switch b[i] ^ flip {
 		case 0x00:
-			return i + 1, nil
+			if i+2 > len(b) {
+				return 0, errTruncated
+			}
+			n := i + 2 + 8*int(b[i+1]^flip)
+			if n > len(b) {
+				return 0, errTruncated
+			}
+			return n, nil
 		case markNullLast:
 			i++
 		case markValue:
@@ -389,13 +439,16 @@ func decodeKey(b []byte, t *types.T, kind keyKind, desc bool) (types.Datum, int,
 		return types.Null, n, err
 	}
 	v := b[1:n]
-	if kind == keyBytes || kind == keyUUID {
+	if kind == keyBytes || kind == keyUUID || kind == keyInet {
 		if desc {
 			v = bytes.Clone(v)
 			invert(v)
 		}
-		if kind == keyBytes {
+		switch kind {
+		case keyBytes:
 			v = unescape(v[:len(v)-2])
+		case keyInet:
+			v = v[1+int(v[0]):] // behind the network: prefix length and address
 		}
 		return types.NewBytesOf(t.Family, v), n, nil
 	}
