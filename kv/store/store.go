@@ -317,7 +317,7 @@ func (s *Store) Send(ctx context.Context, b *kv.Batch) error {
 }
 
 func (s *Store) checkSize(id keys.RangeID, h *handle) {
-	if st := h.r.Stats(); st.Bytes() > s.cfg.RangeMaxBytes && id != keys.MetaRangeID {
+	if id != keys.MetaRangeID && splittable(h.r) > s.cfg.RangeMaxBytes {
 		s.splitQ.add(id)
 	}
 }
