@@ -222,6 +222,9 @@ func decodeSnapshotMeta(b []byte) (*receivedSnapshot, error) {
 		return nil, fmt.Errorf("raftgroup: description of an image is too short")
 	}
 	for range n {
+		if MemberKind(b[8]) > VoterDemoting {
+			return nil, fmt.Errorf("raftgroup: member of unknown kind %d in the description of an image", b[8])
+		}
 		r.meta.Members = append(r.meta.Members, Member{Replica: ReplicaID(le.Uint32(b)), Store: StoreID(le.Uint32(b[4:])), Kind: MemberKind(b[8])})
 		b = b[9:]
 	}
