@@ -200,8 +200,14 @@ func (e *FenceError) Error() string {
 type TooLargeError struct {
 	What        string
 	Size, Limit int64
+	// Unit is what Size and Limit count; empty means bytes.
+	Unit string
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s of %d bytes exceeds the limit of %d", e.What, e.Size, e.Limit)
+	unit := e.Unit
+	if unit == "" {
+		unit = "bytes"
+	}
+	return fmt.Sprintf("%s of %d %s exceeds the limit of %d", e.What, e.Size, unit, e.Limit)
 }

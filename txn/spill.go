@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
@@ -18,6 +19,7 @@ func (t *Txn) spill(ctx context.Context) error {
 	t.db.metrics.Spills.Add(1)
 	ops := make([]kv.Op, n)
 	t.fillWrites(ops)
+	t.relyOnLocks(ops)
 	if t.meta.Anchor == nil {
 		t.meta.Anchor = keys.Clone(ops[0].Key)
 	}
@@ -40,6 +42,12 @@ func (t *Txn) spill(ctx context.Context) error {
 			return err
 		}
 	}
+	// What has an intent needs no lock: that it was not lost before has been
+	// verified with the write.
+	t.locks = slices.DeleteFunc(t.locks, func(l kv.LockedKey) bool {
+		_, written := t.buf.get(l.Key)
+		return written
+	})
 	// Savepoints from here on work by ignored sequence numbers; those made before
 	// keep their undo entries, which put back what the intents replaced.
 	if t.savepoints == 0 {
@@ -64,16 +72,32 @@ type heartbeat struct {
 	done   chan struct{}
 }
 
+// firstBeatTries bounds how often the snapshot moves for the first record.
+const firstBeatTries = 3
+
 // startHeartbeat writes the record and starts the goroutine that renews it.
 func (t *Txn) startHeartbeat(ctx context.Context) error {
 	if t.heartbeat != nil {
 		return nil
 	}
-	meta := t.meta
-	meta.Anchor = keys.Clone(t.meta.Anchor)
-	meta.IgnoredSeqs = nil
-	if err := t.db.beat(ctx, &meta); err != nil {
-		return t.failed(err)
+	var meta kv.TxnMeta
+	for try := 0; ; try++ {
+		meta = t.meta
+		meta.Anchor = keys.Clone(t.meta.Anchor)
+		meta.IgnoredSeqs = nil
+		err := t.db.beat(ctx, &meta)
+		if err == nil {
+			break
+		}
+		// A range whose lease is younger than the snapshot cannot tell a first record
+		// from a late copy of a request. From a later snapshot it can, and nothing
+		// of this transaction has left the gateway yet.
+		if _, aborted := asAborted(err); !aborted || try == firstBeatTries || !t.spilled.empty() {
+			return t.failed(err)
+		}
+		if err := t.moveUp(ctx, t.db.cfg.Clock.Now(), kv.RetryPushed, kv.Conflict{}); err != nil {
+			return err
+		}
 	}
 	hctx, cancel := context.WithCancel(context.Background())
 	h := &heartbeat{cancel: cancel, done: make(chan struct{})}

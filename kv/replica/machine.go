@@ -316,6 +316,7 @@ func (a *applier) merge(c *command, p *pending) error {
 	}
 	r.cfg.Clock.Update(m.Floor)
 	r.tsc.Load().AddSpan(m.Right.Start, m.Right.End, m.Floor, kv.TxnID{})
+	r.tsc.Load().RaiseRecordFloor(m.Floor)
 	left := m.Left
 	r.desc.Store(&left)
 	if p != nil {

@@ -19,7 +19,13 @@
 // reads at its ReadTS and writes at or above it; hence the entry with the greatest
 // timestamp being its own, all others are at or below what it writes at anyway.
 //
-// The cache of a range starts empty with its floor at the start of the lease
+// What became of transactions' records is remembered apart from reads, in a table
+// and under a floor of its own: a push or a removed record counts like a read of
+// the record, but a range that is read a lot must not forget it, or every
+// transaction that has lived for longer than the table of reads reaches back would
+// find that it may not make its record any more.
+//
+// The cache of a range starts empty with its floors at the start of the lease
 // (I8). A split copies it, a merge joins two (Merge), and Max is a summary for a
 // lease transfer.
 //
@@ -45,10 +51,12 @@ import (
 type Cache struct {
 	// shards are independent parts of the point table, by hash.
 	shards [shardCount]shard
+	// records are the same for marks of transactions' records.
+	records [shardCount]shard
 
 	mu struct {
 		sync.RWMutex
-		floor mark
+		floor, recordFloor mark
 		// bounds cut the key space: bounds[i].mark holds for the keys in
 		// [bounds[i].key, bounds[i+1].key). The first has no mark below it and
 		// the last one's mark is zero.
@@ -105,18 +113,19 @@ type entry struct {
 
 var seed = maphash.MakeSeed()
 
-// New returns a Cache in which every key counts as read at floor.
+// New returns a Cache in which every key and record counts as read at floor.
 func New(floor hlc.Timestamp) *Cache {
 	c := &Cache{}
-	c.mu.floor.ts = floor
+	c.mu.floor.ts, c.mu.recordFloor.ts = floor, floor
 	return c
 }
 
-// RaiseFloor makes every key count as read at ts, by no transaction.
-func (c *Cache) RaiseFloor(ts hlc.Timestamp) {
+// RaiseRecordFloor makes every record count as marked at ts: what a merge does for
+// the records of the range that it absorbs.
+func (c *Cache) RaiseRecordFloor(ts hlc.Timestamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.raiseFloorLocked(mark{ts: ts})
+	c.mu.recordFloor.raise(mark{ts: ts})
 }
 
 func (c *Cache) raiseFloorLocked(m mark) {
@@ -125,10 +134,20 @@ func (c *Cache) raiseFloorLocked(m mark) {
 
 // AddPoint records a read of key at ts by the transaction id (zero for none).
 func (c *Cache) AddPoint(key keys.Key, ts hlc.Timestamp, id kv.TxnID) {
+	add(&c.shards, key, mark{ts, id})
+}
+
+// AddRecord marks a transaction's record, or another fact about the transaction,
+// known by key, at ts.
+func (c *Cache) AddRecord(key keys.Key, ts hlc.Timestamp) {
+	add(&c.records, key, mark{ts: ts})
+}
+
+func add(shards *[shardCount]shard, key keys.Key, m mark) {
 	h := maphash.Bytes(seed, key) | 1
-	s := &c.shards[h>>60%shardCount]
+	s := &shards[h>>60%shardCount]
 	s.Lock()
-	s.add(h, mark{ts, id})
+	s.add(h, m)
 	s.Unlock()
 }
 
@@ -315,10 +334,21 @@ func (c *Cache) GetPoint(key keys.Key) (hlc.Timestamp, kv.TxnID) {
 	return m.ts, m.txn
 }
 
+// GetRecord returns a timestamp at or below which key may have been marked by
+// AddRecord.
+func (c *Cache) GetRecord(key keys.Key) hlc.Timestamp {
+	h := maphash.Bytes(seed, key) | 1
+	m := c.records[h>>60%shardCount].get(h)
+	c.mu.RLock()
+	m.raise(c.mu.recordFloor)
+	c.mu.RUnlock()
+	return m.ts
+}
+
 // GetSpan is GetPoint for a write of all keys in [start, end). Since the table of
 // points has no keys, it answers for all of them.
 func (c *Cache) GetSpan(start, end keys.Key) (hlc.Timestamp, kv.TxnID) {
-	m := c.points()
+	m := maxOf(&c.shards)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	m.raise(c.mu.floor)
@@ -330,20 +360,22 @@ func (c *Cache) GetSpan(start, end keys.Key) (hlc.Timestamp, kv.TxnID) {
 	return m.ts, m.txn
 }
 
-func (c *Cache) points() (m mark) {
-	for i := range c.shards {
-		m.raise(c.shards[i].max())
+func maxOf(shards *[shardCount]shard) (m mark) {
+	for i := range shards {
+		m.raise(shards[i].max())
 	}
 	return m
 }
 
-// Max returns a timestamp at or above every read recorded: the floor for whoever
+// Max returns a timestamp at or above everything recorded: the floor for whoever
 // takes over.
 func (c *Cache) Max() hlc.Timestamp {
-	m := c.points()
+	m := maxOf(&c.shards)
+	m.raise(maxOf(&c.records))
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	m.raise(c.mu.floor)
+	m.raise(c.mu.recordFloor)
 	for i := range c.mu.bounds {
 		m.raise(c.mu.bounds[i].mark)
 	}
@@ -354,16 +386,20 @@ func (c *Cache) Max() hlc.Timestamp {
 func (c *Cache) Clone() *Cache {
 	n := &Cache{}
 	for i := range c.shards {
-		s := &c.shards[i]
-		s.Lock()
-		n.shards[i].buckets = slices.Clone(s.buckets)
-		s.Unlock()
+		n.shards[i].buckets = c.shards[i].clone()
+		n.records[i].buckets = c.records[i].clone()
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	n.mu.floor = c.mu.floor
+	n.mu.floor, n.mu.recordFloor = c.mu.floor, c.mu.recordFloor
 	n.mu.bounds = slices.Clone(c.mu.bounds)
 	return n
+}
+
+func (s *shard) clone() []bucket {
+	s.Lock()
+	defer s.Unlock()
+	return slices.Clone(s.buckets)
 }
 
 // Merge adds everything that right has recorded: c becomes the cache of a range
@@ -371,27 +407,35 @@ func (c *Cache) Clone() *Cache {
 func (c *Cache) Merge(right *Cache) {
 	// Bucket floors cover keys that are not known any more; they become the
 	// floor of all.
-	floor := right.mu.floor
+	floor, recordFloor := right.mu.floor, right.mu.recordFloor
 	for i := range right.shards {
-		rs, s := &right.shards[i], &c.shards[i]
-		s.Lock()
-		for k := range rs.buckets {
-			floor.raise(rs.buckets[k].floor)
-			for _, e := range rs.buckets[k].ways {
-				if e.hash != 0 {
-					s.add(e.hash, e.mark)
-				}
-			}
-		}
-		s.Unlock()
+		floor.raise(c.shards[i].absorb(&right.shards[i]))
+		recordFloor.raise(c.records[i].absorb(&right.records[i]))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.raiseFloorLocked(floor)
+	c.mu.recordFloor.raise(recordFloor)
 	b := right.mu.bounds
 	for i := 0; i+1 < len(b); i++ {
 		if b[i].ts != 0 {
 			c.addSpanLocked(b[i].key, b[i+1].key, b[i].mark)
 		}
 	}
+}
+
+// absorb adds right's entries and returns what is known of keys that have fallen
+// out of it.
+func (s *shard) absorb(right *shard) (floor mark) {
+	s.Lock()
+	defer s.Unlock()
+	for k := range right.buckets {
+		floor.raise(right.buckets[k].floor)
+		for _, e := range right.buckets[k].ways {
+			if e.hash != 0 {
+				s.add(e.hash, e.mark)
+			}
+		}
+	}
+	return floor
 }

@@ -104,8 +104,7 @@ func TestOwnReads(t *testing.T) {
 	c.AddSpan(k(0), k(5), 12, b)
 	_, id = c.GetPoint(k(1))
 	require.Equal(t, b, id)
-	c.RaiseFloor(12)
-	_, id = c.GetPoint(k(1))
+	_, id = New(12).GetPoint(k(1))
 	require.Equal(t, kv.TxnID{}, id, "the floor is nobody's")
 }
 
@@ -162,4 +161,31 @@ func BenchmarkAddSpan(b *testing.B) {
 		s := i * 7919 % 5000
 		c.AddSpan(ks[s], ks[s+10], hlc.Timestamp(i), kv.TxnID{byte(i)})
 	}
+}
+
+// Many reads must not make the cache forget what it knows of records: a transaction
+// that is older than them could not make its record any more.
+func TestReadsLeaveRecordsAlone(t *testing.T) {
+	c := New(1)
+	c.AddRecord(k(7), 5)
+	for i := range 200_000 {
+		c.AddPoint(k(i), 100, kv.TxnID{})
+	}
+	for i := range 5_000 {
+		c.AddSpan(k(3*i), k(3*i+1), hlc.Timestamp(100+i), kv.TxnID{})
+	}
+	require.Equal(t, hlc.Timestamp(5), c.GetRecord(k(7)))
+	require.Equal(t, hlc.Timestamp(1), c.GetRecord(k(8)))
+	require.GreaterOrEqual(t, c.Clone().GetRecord(k(7)), hlc.Timestamp(5))
+
+	left := New(1)
+	left.Merge(c)
+	require.Equal(t, hlc.Timestamp(5), left.GetRecord(k(7)))
+	c = New(1)
+	c.AddRecord(k(7), 50)
+	require.Equal(t, hlc.Timestamp(50), c.Max(), "a new leaseholder must know")
+	c.RaiseRecordFloor(60)
+	require.Equal(t, hlc.Timestamp(60), c.GetRecord(k(8)))
+	ts, _ := c.GetPoint(k(8))
+	require.Equal(t, hlc.Timestamp(1), ts)
 }

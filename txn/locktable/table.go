@@ -292,6 +292,27 @@ func (t *Table) ReleaseKey(id kv.TxnID, key keys.Key) {
 	t.grantLocked(k)
 }
 
+// Supersede tells that the transaction's intent on key is durable. The lock is not
+// needed any more then, since whoever meets the intent enters it again: it is
+// dropped if nobody waits for it and the table is filling up, so that a transaction
+// may write any number of rows.
+func (t *Table) Supersede(id kv.TxnID, key keys.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.locks < t.maxLocks/superseded {
+		return
+	}
+	k := t.findLocked(maphash.Bytes(t.seed, key), key)
+	if k == nil || len(k.queue) > 0 || k.holder(id) == nil {
+		return
+	}
+	t.dropLocked(k, id)
+	t.maybeFreeKeyLocked(k)
+}
+
+// superseded is the part of the table from which on superseded locks are dropped.
+const superseded = 8
+
 // ReleaseSpan releases the transaction's holds in span. With fromSeq > 0 it
 // gives back only what was taken at a sequence >= fromSeq; a key that was held
 // in a weaker strength before stays held in it.
@@ -456,7 +477,7 @@ type Wait struct {
 }
 
 func (t *Table) fullError() error {
-	return &kv.TooLargeError{What: "lock table", Size: int64(t.mu.locks), Limit: int64(t.maxLocks)}
+	return &kv.TooLargeError{What: "lock table", Size: int64(t.mu.locks), Limit: int64(t.maxLocks), Unit: "locks"}
 }
 
 func (t *Table) findLocked(h uint64, key []byte) *keyState {

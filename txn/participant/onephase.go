@@ -122,7 +122,7 @@ func locks(end *kv.EndTxn, key keys.Key) bool {
 func (e *evaluation) recordAllowsCommit(anchor keys.Key) (exists bool, err error) {
 	t := e.b.Txn
 	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, t.ID)
-	if ts, _ := e.req.Cache.GetPoint(e.st.key); ts < t.StartTS {
+	if e.req.Cache.GetRecord(e.st.key) < t.StartTS {
 		return false, nil
 	}
 	rec, err := e.readRecord(anchor, t.ID)

@@ -275,11 +275,25 @@ func (p *Participant) Finish(req *replica.Request, err error) {
 		for i := range st.resolved {
 			p.applied(&st.resolved[i])
 		}
+		p.supersede(&req.Batch.Header, req.Batch.Ops)
 		for _, r := range st.removed {
 			p.finished.add(r.id, outcome{kv.TxnCommitted, uint64(r.ts)})
 		}
 	}
 	st.reset()
+}
+
+// supersede gives up the locks of keys that have intents now. A batch that commits
+// holds on to them: they go soon, and with them those who wait.
+func (p *Participant) supersede(h *kv.Header, ops []kv.Op) {
+	if h.Txn == nil || len(ops) == 0 || ops[len(ops)-1].Kind == kv.OpEndTxn {
+		return
+	}
+	for i := range ops {
+		if o := &ops[i]; o.Lock != kv.LockNone && (o.Kind == kv.OpPut || o.Kind == kv.OpDelete) {
+			p.locks.Supersede(h.Txn.ID, o.Key)
+		}
+	}
 }
 
 // applied lets go those who wait for intents that have been resolved.
