@@ -56,7 +56,7 @@ type Config struct {
 	// MaxConnections bounds SQL connections.
 	MaxConnections int
 
-	// RangeMaxBytes is the size at which a range splits. Default 64 MB.
+	// RangeMaxBytes is the size at which a range splits. Default 512 MB.
 	RangeMaxBytes int64
 	// GCTTL is how long old versions are kept. Default 4 h.
 	GCTTL time.Duration
@@ -91,7 +91,7 @@ func (c Config) withDefaults() Config {
 		c.SQLMemoryBytes = memoryShare(4, 256<<20)
 	}
 	if c.RangeMaxBytes == 0 {
-		c.RangeMaxBytes = 64 << 20
+		c.RangeMaxBytes = 512 << 20
 	}
 	if c.GCTTL == 0 {
 		c.GCTTL = 4 * time.Hour

@@ -61,7 +61,7 @@ SIGTERM and SIGINT drain the node and end it; a second one ends it at once.`,
 	f.Int64Var(&cfg.CacheBytes, "cache", 0, "bytes of the block cache (default a quarter of the memory)")
 	f.Int64Var(&cfg.SQLMemoryBytes, "max-sql-memory", 0, "bytes that all queries together may use (default a quarter of the memory)")
 	f.IntVar(&cfg.MaxConnections, "max-connections", 0, "SQL connections at a time (default 10000)")
-	f.Int64Var(&cfg.RangeMaxBytes, "range-max-bytes", 0, "size at which a range splits (default 64 MB)")
+	f.Int64Var(&cfg.RangeMaxBytes, "range-max-bytes", 0, "size at which a range splits (default 512 MB)")
 	f.DurationVar(&cfg.GCTTL, "gc-ttl", 0, "how long old versions of rows are kept (default 4h)")
 	f.DurationVar(&cfg.TimeUntilStoreDead, "time-until-store-dead", 0, "after which a silent node's replicas are made anew elsewhere (default 1m)")
 	f.DurationVar(&cfg.MaxOffset, "max-offset", 0, "greatest difference of two nodes' clocks (default 250ms)")

@@ -13,7 +13,8 @@ import (
 )
 
 // Cursor reads versions and intents from one storage.Reader, all with a single
-// Pebble iterator: what it sees is the state of its first read. It is used by one
+// Pebble iterator: what it sees is the state of its first read, except that single
+// intents are looked up as of now (who reads them has latches). It is used by one
 // goroutine at a time, for one request, and closed at its end.
 type Cursor struct {
 	r  storage.Reader
@@ -26,6 +27,7 @@ type Cursor struct {
 	// Scratch memory, kept from use to use.
 	key, upper []byte
 	val        []byte
+	encoded    []byte // of the intent at hand
 	last       []byte // user key at hand
 	resume     []byte
 	covers     []hlc.Timestamp // range tombstones over the position, newest first
@@ -69,6 +71,9 @@ func (c *Cursor) Close() error {
 	c.intents = c.intents[:0]
 	if cap(c.val) > maxScratch {
 		c.val = nil
+	}
+	if cap(c.encoded) > maxScratch {
+		c.encoded = nil
 	}
 	cursors.Put(c)
 	return storage.ReadError(err)

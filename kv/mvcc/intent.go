@@ -310,21 +310,20 @@ func ScanIntents(c *Cursor, start, end keys.Key, fn func(*Intent) bool) error {
 }
 
 // intent returns the intent on key and the size of its engine key and value.
+//
+// It is a Get and not a seek of the iterator: on a row that is written all the time
+// the engine key of its intent has been set and removed thousands of times since
+// the last flush, of which a Get looks at the newest only, whereas an iterator
+// steps over all of them to find out what follows.
 func (c *Cursor) intent(key keys.Key) (*Intent, int, error) {
-	if err := c.open(); err != nil {
+	c.key = keys.Intent(c.key[:0], key)
+	v, ok, err := c.r.Get(c.encoded[:0], c.key)
+	c.encoded = v
+	if !ok || err != nil {
 		return nil, 0, err
 	}
-	c.unbound()
-	c.key = append(keys.Intent(c.key[:0], key), 0)
-	if !c.it.SeekPrefixGE(c.key) {
-		return nil, 0, storage.ReadError(c.it.Error())
-	}
-	v, err := c.it.ValueAndErr()
-	if err != nil {
-		return nil, 0, storage.ReadError(err)
-	}
 	i, err := decodeIntent(key, v)
-	return i, len(c.key) + len(v), err
+	return i, len(c.key) + 1 + len(v), err
 }
 
 // eachIntent calls fn for the intents in [start, end) with their sizes, until it

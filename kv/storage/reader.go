@@ -101,8 +101,11 @@ type getter interface {
 }
 
 func get(g getter, dst []byte, key keys.Key) ([]byte, bool, error) {
-	var buf [128]byte
-	v, closer, err := g.Get(AppendKey(buf[:0], key))
+	// The value takes the place of the key, which needs no memory of its own then.
+	n := len(dst)
+	dst = AppendKey(dst, key)
+	v, closer, err := g.Get(dst[n:])
+	dst = dst[:n]
 	if err != nil {
 		if errors.Is(err, pebble.ErrNotFound) {
 			return dst, false, nil
