@@ -185,6 +185,14 @@ func (l *load) judge(err error) {
 	}
 }
 
+// detail is what a PostgreSQL error says beyond its message.
+func detail(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Detail + " " + pg.Hint
+	}
+	return ""
+}
+
 func (l *load) note(w *worker, began time.Time) {
 	now := time.Now()
 	if at := w.armed.Load(); at != 0 && began.UnixNano() >= at {

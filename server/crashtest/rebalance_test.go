@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,22 +43,37 @@ func TestCrashSplitAndRepair(t *testing.T) {
 		var count, sum, byIndex int64
 		require.NoError(t, p.query("SELECT count(*), coalesce(sum(id), 0)::int8 FROM big WHERE note <> ''", &count, &sum))
 		require.NoError(t, p.query("SELECT count(*) FROM big WHERE k >= 0", &byIndex))
+		if int(count) != n {
+			diagnose(t, p, n)
+		}
 		require.EqualValues(t, n, count, "rows seen through n%d", p.i)
 		require.EqualValues(t, int64(n)*int64(n-1)/2, sum)
 		require.EqualValues(t, n, byIndex, "index entries seen through n%d", p.i)
 	}
+	retried := 0
 	began := time.Now()
 	note := strings.Repeat("x", 80)
 	for from := 0; from < rows; from += batch {
-		at := from
-		n, err := conn.CopyFrom(ctx, pgx.Identifier{"big"}, []string{"id", "k", "note"}, pgx.CopyFromFunc(func() ([]any, error) {
-			if at == from+batch {
-				return nil, nil
+		var n int64
+		for {
+			at := from
+			n, err = conn.CopyFrom(ctx, pgx.Identifier{"big"}, []string{"id", "k", "note"}, pgx.CopyFromFunc(func() ([]any, error) {
+				if at == from+batch {
+					return nil, nil
+				}
+				at++
+				return []any{int64(at - 1), int32((at - 1) * 7919 % 100_003), note}, nil
+			}))
+			if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "40001" {
+				break
 			}
-			at++
-			return []any{int64(at - 1), int32((at - 1) * 7919 % 100_003), note}, nil
-		}))
-		require.NoError(t, err)
+			// The rows are gone from the client by the time the commit fails, so it
+			// falls to the client to send them again.
+			retried++
+			t.Logf("COPY of %d rows from %d is sent again: %s", batch, from, detail(err))
+			require.Less(t, retried, 20)
+		}
+		require.NoErrorf(t, err, "%s", detail(err))
 		require.EqualValues(t, batch, n)
 		if from%(4*batch) == 0 {
 			verify(c.nodes[from/batch%3], from+batch)
@@ -90,4 +107,33 @@ func TestCrashSplitAndRepair(t *testing.T) {
 	for _, p := range []*process{c.nodes[0], c.nodes[1], fourth} {
 		verify(p, rows)
 	}
+}
+
+// diagnose says which rows of big are missing or there more than once.
+func diagnose(t *testing.T, p *process, n int) {
+	for range 3 {
+		got, err := contents(p, "SELECT 0, id FROM big WHERE note <> ''")
+		if err != nil {
+			t.Log(err)
+			continue
+		}
+		bad, from := 0, -1
+		for id := range n + 1 {
+			times := got[[2]int{0, id}]
+			wrong := id < n && times != 1
+			if wrong {
+				bad++
+			}
+			switch {
+			case wrong && from < 0:
+				from = id
+			case !wrong && from >= 0:
+				t.Logf("rows %d to %d are there %d times", from, id-1, got[[2]int{0, from}])
+				from = -1
+			}
+		}
+		t.Logf("%d of %d rows are wrong", bad, n)
+	}
+	ranges, _ := p.c.admin(p, "range", "list")
+	t.Log(ranges)
 }

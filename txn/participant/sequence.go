@@ -116,6 +116,19 @@ func (st *request) reset() {
 	st.rows.Reset()
 }
 
+// rewind takes back the rows of an evaluation that came to nothing: the sender may
+// try again elsewhere, with the same buffers.
+func (st *request) rewind(b *kv.Batch) {
+	if !st.started {
+		return
+	}
+	for i := range st.bases {
+		if r := b.Ops[i].Rows; r != nil {
+			r.Buf, r.Count = r.Buf[:st.bases[i].buf], st.bases[i].count
+		}
+	}
+}
+
 // selfCounter makes the ids of non-transactional requests.
 var selfCounter atomic.Uint64
 
@@ -265,6 +278,9 @@ func (p *Participant) Finish(req *replica.Request, err error) {
 	}
 	if st.hasSelf {
 		p.locks.ReleaseTxn(st.self.ID)
+	}
+	if err != nil {
+		st.rewind(req.Batch)
 	}
 	if err == nil {
 		if st.ended {
