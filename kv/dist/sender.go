@@ -122,10 +122,13 @@ func (s *Sender) Send(ctx context.Context, b *kv.Batch) error {
 	if e := s.cache.get(b.Ops[0].Key); e != nil && s.cfg.Local != nil &&
 		e.leaseholder.Load() == uint32(s.cfg.LocalStore) && fits(e.desc, b.Ops) && readsFit(e.desc, b.Ops) {
 		b.RangeID, b.RangeGeneration = e.desc.RangeID, e.desc.Generation
+		var few [4]kv.Rows
+		marks := rowMarks(few[:0], b.Ops)
 		err := s.cfg.Local.Send(ctx, b)
 		if err == nil || classify(err) == passUp {
 			return err
 		}
+		truncateRows(b.Ops, marks)
 		s.learn(e, err)
 	}
 	s.metrics.Batches.Add(1)
@@ -253,7 +256,7 @@ func (s *Sender) route(ctx context.Context, b *kv.Batch, began time.Time) error 
 	if a.began.IsZero() {
 		a.began = time.Now()
 	}
-	marks := rowMarks(b.Ops)
+	marks := rowMarks(nil, b.Ops)
 	for {
 		e, err := s.locate(ctx, &b.Ops[0], &a)
 		if err != nil {
@@ -422,25 +425,30 @@ func idempotent(b *kv.Batch) bool {
 	return true
 }
 
-// rowMarks remembers where the results of scans begin, to undo what a failed
-// attempt has appended. Nil if there is no scan.
-func rowMarks(ops []kv.Op) []kv.Rows {
-	var marks []kv.Rows
+// rowMarks appends to marks, which is empty, where the results of scans begin, to
+// undo what a failed attempt has appended: up to the last scan, one for each
+// operation.
+func rowMarks(marks []kv.Rows, ops []kv.Op) []kv.Rows {
 	for i := range ops {
 		if r := ops[i].Rows; r != nil {
-			if marks == nil {
-				marks = make([]kv.Rows, len(ops))
+			for len(marks) < i {
+				marks = append(marks, kv.Rows{})
 			}
-			marks[i] = kv.Rows{Buf: r.Buf[:len(r.Buf):len(r.Buf)], Count: r.Count}
+			marks = append(marks, kv.Rows{Buf: r.Buf[:len(r.Buf):len(r.Buf)], Count: r.Count})
 		}
 	}
 	return marks
 }
 
 func truncateRows(ops []kv.Op, marks []kv.Rows) {
-	for i := range marks {
-		if r := ops[i].Rows; r != nil {
+	for i := range ops {
+		r := ops[i].Rows
+		switch {
+		case r == nil:
+		case i < len(marks):
 			r.Buf, r.Count = r.Buf[:len(marks[i].Buf)], marks[i].Count
+		default: // made by the attempt
+			r.Reset()
 		}
 	}
 }

@@ -414,3 +414,47 @@ func BenchmarkLocalShortCut(b *testing.B) {
 		_ = s.Send(context.Background(), batch)
 	}
 }
+
+// A leaseholder that waits for an intent in the middle of a scan, and finds
+// afterwards that the range has been split, has rows in its answer already. They
+// must not be there twice.
+func TestFailedAttemptLeavesNoRows(t *testing.T) {
+	c := newFakeCluster()
+	local := &splitting{c: c}
+	s := c.sender(func(cfg *Config) { cfg.LocalStore, cfg.Local = 1, local })
+	for _, k := range []string{"a", "b", "c", "x", "y"} {
+		require.NoError(t, put(s, tkey(k), "v"))
+	}
+	c.mu.Lock()
+	c.leases[2] = 1
+	c.mu.Unlock()
+	scan := func() (n int) {
+		var rows kv.Rows
+		b := kv.Batch{Header: kv.Header{ReadTS: 1}, Ops: []kv.Op{{Kind: kv.OpScan, Key: keys.Key(tkey("a")), EndKey: keys.Key(tkey("z")), Rows: &rows}}}
+		require.NoError(t, s.Send(t.Context(), &b))
+		return rows.Count
+	}
+	require.Equal(t, 5, scan(), "the lease is known now")
+	local.split = true
+	require.Equal(t, 5, scan())
+	require.False(t, local.split, "the local replica was asked")
+}
+
+// splitting is a local store whose range is split in the middle of a scan.
+type splitting struct {
+	c     *fakeCluster
+	split bool
+}
+
+func (l *splitting) Send(ctx context.Context, b *kv.Batch) error {
+	err := l.c.Send(ctx, 1, b)
+	if err == nil && l.split && b.Ops[0].Kind == kv.OpScan && bytes.HasPrefix(b.Ops[0].Key, keys.TableMin) {
+		l.split = false
+		l.c.split(2, 9, tkey("m"), true)
+		l.c.mu.Lock()
+		defer l.c.mu.Unlock()
+		l.c.leases[9] = 1
+		return &kv.RangeMismatchError{RangeID: 2, Descs: []*kv.RangeDescriptor{l.c.ranges[2], l.c.ranges[9]}}
+	}
+	return err
+}
