@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -405,29 +406,32 @@ func TestCrashOfAllStores(t *testing.T) {
 			wg.Go(func() {
 				for i := range 20 {
 					data := fmt.Sprintf("%d/%d/%d", round, w, i)
-					if tryPropose(l, data) == nil {
-						mu.Lock()
-						acked[data] = true
-						mu.Unlock()
+					ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+					err := l.group().Propose(ctx, &Proposal{Data: []byte(data), Term: l.group().Lease().Term})
+					cancel()
+					if err != nil {
+						return
 					}
+					mu.Lock()
+					acked[data] = true
+					mu.Unlock()
 				}
 			})
 		}
 		if round%2 == 0 {
 			wg.Wait()
 		}
-		// All stores go down as they are; what follows the clone is as if it had never
-		// been, so it must not be counted as acknowledged.
+		// All stores go down as they are. They are cut off from each other first: what
+		// one of them does after it was cloned must not reach another that was not yet.
+		for _, s := range c.stores {
+			c.net.Isolate(s.id)
+		}
 		mu.Lock()
 		crashed := make([]*vfs.MemFS, len(c.stores))
 		for i, s := range c.stores {
 			crashed[i] = s.fs.CrashClone(vfs.CrashCloneCfg{})
 		}
-		before := len(acked)
-		snapshot := make(map[string]bool, before)
-		for s := range acked {
-			snapshot[s] = true
-		}
+		snapshot := maps.Clone(acked)
 		mu.Unlock()
 		wg.Wait()
 		for i, s := range c.stores {
@@ -437,6 +441,7 @@ func TestCrashOfAllStores(t *testing.T) {
 			s.m.fs = crashed[i]
 		}
 		acked = snapshot
+		c.net.Heal()
 		for _, s := range c.stores {
 			c.restart(s)
 		}

@@ -194,6 +194,9 @@ func (g *Group) Append(hs HardState, entries []raftpb.Entry) Pos {
 	if first := entries[0].Index; first <= t || first > g.last()+1 {
 		panic(fmt.Sprintf("logstore: %s: append at %d to a log of [%d, %d]", g.id, first, t+1, g.last()))
 	}
+	if g.mu.stateSegment == 0 {
+		g.writeState(false) // recovery wants one for every group
+	}
 	keep := entries[0].Index - t - 1
 	for _, r := range g.mu.refs[keep:] {
 		g.mu.bytes -= entryHeaderSize + int64(r.length)

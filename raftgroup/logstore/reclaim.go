@@ -95,9 +95,6 @@ func (l *Log) free(seg *segment) error {
 	l.mu.Lock()
 	l.mu.segments = l.mu.segments[1:]
 	keep := len(l.mu.free) < maxFree && seg.size == l.opts.SegmentSize
-	for _, c := range seg.chunks {
-		c.buf = c.buf[:len(c.buf):len(c.buf)]
-	}
 	seg.chunks = nil
 	file := seg.file
 	l.mu.Unlock()
