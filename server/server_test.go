@@ -19,7 +19,7 @@ func inMemory() Config {
 	return Config{ListenAddr: "127.0.0.1:0", SQLAddr: "127.0.0.1:0", CacheBytes: 8 << 20, SQLMemoryBytes: 32 << 20}
 }
 
-func startNode(t *testing.T, cfg Config) *Node {
+func startNode(t testing.TB, cfg Config) *Node {
 	t.Helper()
 	n, err := Start(t.Context(), cfg)
 	require.NoError(t, err)
