@@ -53,7 +53,7 @@ type TxnMeta struct {
 	// WriteTS is the provisional commit timestamp, never below ReadTS.
 	WriteTS hlc.Timestamp
 	// UncertaintyLimit: values in (ReadTS, UncertaintyLimit] may have been
-	// written before the read began (protocols: real-time order). Equal to
+	// written before the read began. Equal to
 	// ReadTS when there is no uncertainty (a lone node, a retry at a fresh
 	// timestamp of the same leaseholder).
 	UncertaintyLimit hlc.Timestamp

@@ -36,7 +36,7 @@
 // that they are fortified to the leader of a term, and while their store supports
 // the leader's store they neither vote nor campaign. The lease of the leader
 // reaches to the largest timestamp up to which a quorum of its voters has promised
-// support.
+// support. DESIGN.md has the argument.
 //
 // # Rules for the caller
 //

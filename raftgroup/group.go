@@ -111,7 +111,7 @@ func newGroup(h *Host, o OpenOptions) (*Group, error) {
 	st := g.log.State()
 	// The log ends before the applied index after a crash between the ingestion of
 	// an image and the log write, and for a replica that a split or the bootstrap
-	// has made: it begins anew there (protocols: section 1).
+	// has made: it begins anew there.
 	// Likewise if the log has another entry there: a tail that was never committed
 	// and that the image has overtaken.
 	switch logged, err := g.log.Term(uint64(applied)); {

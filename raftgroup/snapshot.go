@@ -378,7 +378,7 @@ func (g *Group) receiveSnapshot(in *inbound) {
 }
 
 // installSnapshot carries out raft's decision to take an image: the state first,
-// atomically and durably, then the log (protocols: section 1). A crash in between
+// atomically and durably, then the log. A crash in between
 // leaves the log behind the state, which newGroup mends.
 func (g *Group) installSnapshot(rd raft.Ready) error {
 	r := g.incoming

@@ -87,7 +87,7 @@ func (t *Txn) commitFailed(err error) error {
 }
 
 // commitOnePhase sends all writes and the commit as one batch, which one range
-// executes as one log entry (protocols: section 4). Locks fall with it.
+// executes as one log entry. Locks fall with it.
 func (t *Txn) commitOnePhase(ctx context.Context) error {
 	n := t.buf.len()
 	b := t.newBatch(n + 1)

@@ -33,7 +33,7 @@
 // The coordinator may die at any point. Before the STAGING record is durable the
 // transaction is aborted by whoever meets an intent after the heartbeat has been
 // missing; after that anyone can find out whether all in-flight writes made it,
-// and finish it (package participant; protocols: I11, I14). An answer that did
+// and finish it (package participant; I11, I14 in ARCHITECTURE.md). An answer that did
 // not arrive after a commit was sent is a *kv.AmbiguousError, unless recovery
 // from here (recover.go) establishes the outcome.
 //

@@ -13,7 +13,7 @@ import (
 const recoverTimeout = 5 * time.Second
 
 // recover finds out whether a parallel commit took effect after an answer to it got
-// lost, like anyone else who meets its intents (protocols: section 4):
+// lost, like anyone else who meets its intents:
 //
 //  1. Ask the record, and abort it if it is not STAGING: if the record has never
 //     been written, it never will be now.

@@ -1,8 +1,7 @@
 // Package storeliveness lets stores vouch for each other. Store A asks store B to
 // support A's epoch until a timestamp; B promises, durably, and withdraws only
 // when its own clock has passed the last timestamp it granted. Leases of any
-// number of ranges rest on one such exchange per pair of stores (protocols:
-// section 2).
+// number of ranges rest on one such exchange per pair of stores.
 //
 // # Rules
 //
