@@ -23,6 +23,11 @@ const (
 	callVictim      = "lock.victim"  // locktable.Victim
 	callNodeRecords = "node.records" // -> []liveness.Record
 
+	callFence       = "catalog.fence"        // fenceID -> fenceReply
+	callUnfence     = "catalog.unfence"      // fenceID
+	callFences      = "catalog.fences"       // -> []fenceID that the node owns
+	callFenceStands = "catalog.fence.stands" // fenceID -> bool
+
 	callNodeStatus       = "node.status"       // -> []sql.NodeInfo
 	callNodeDrain        = "node.drain"        // nodeRequest -> nodeReply
 	callNodeDecommission = "node.decommission" // nodeRequest -> nodeReply
@@ -105,6 +110,10 @@ func (n *Node) registerCalls() {
 	})
 	handle(n, callProbe, running(n, n.handleProbe))
 	handle(n, callVictim, running(n, n.handleVictim))
+	handle(n, callFence, n.handleFence)
+	handle(n, callUnfence, n.handleUnfence)
+	handle(n, callFences, func(context.Context, none) ([]fenceID, error) { return n.fences.owned(), nil })
+	handle(n, callFenceStands, func(_ context.Context, id fenceID) (bool, error) { return n.fences.owns(id), nil })
 	handle(n, callNodeRecords, running(n, func(context.Context, none) ([]liveness.Record, error) {
 		var records []liveness.Record
 		for _, s := range n.registry.Snapshot() {

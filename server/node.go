@@ -63,6 +63,7 @@ type Node struct {
 	dist      *dist.Sender
 	db        *txn.DB
 	catalog   *lease.Source
+	fences    fences
 	schema    *schemachange.Executor
 	sql       *sql.Server
 	wire      *pgwire.Server
@@ -393,13 +394,14 @@ func (n *Node) openSQL(ctx context.Context) error {
 	var err error
 	n.catalog, err = lease.Open(ctx, lease.Config{
 		DB: catalogDB, Node: n.identity.Node, Virtual: system.NewSchemas(clusterViews((*cluster)(n))...), Logger: n.log,
-		Alone: func() bool { return len(n.registry.Nodes()) <= 1 },
+		Alone:    func() bool { return len(n.registry.Nodes()) <= 1 },
+		Acquired: n.takeUpFences,
 	})
 	if err != nil {
 		return err
 	}
 	registry := builtins.Registry()
-	n.schema = schemachange.New(schemachange.Config{DB: catalogDB, Source: n.catalog, Registry: registry, Logger: n.log})
+	n.schema = schemachange.New(schemachange.Config{DB: catalogDB, Source: n.catalog, Registry: registry, Peers: (*fencePeers)(n), Logger: n.log})
 	n.sql = sql.NewServer(sql.Config{
 		DB: n.db, Catalog: n.catalog, Registry: registry, Schema: n.schema, Node: n.identity.Node,
 		Memory: exec.NewPool(n.cfg.SQLMemoryBytes), Version: release, TempDir: os.TempDir(),

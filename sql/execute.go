@@ -2,7 +2,6 @@ package sql
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
@@ -97,15 +96,22 @@ func (s *Session) startPortal(p *portal, rowsMax int64, x execution) error {
 	t := s.ensureTxn()
 	t.StepStatement()
 	t.SetLockTimeout(s.vars.LockTimeout)
-	if ok, err := s.txn.coll.Use(&s.ctx, p.compiled.plan.Tables...); err != nil {
-		return err
-	} else if !ok {
+	for attempt := 0; ; attempt++ {
+		ok, err := s.txn.coll.Use(&s.ctx, p.compiled.plan.Tables...)
+		if err != nil {
+			return err
+		}
+		if ok {
+			break
+		}
+		if attempt == retriesMax {
+			return sqlstate.New(sqlstate.ObjectInUse, "a table of the statement is being changed")
+		}
+		// A schema change has been waited for: what it wrote is newer than the snapshot.
 		if err := s.recompile(p); err != nil {
 			return err
 		}
-		if ok, err := s.txn.coll.Use(&s.ctx, p.compiled.plan.Tables...); err != nil || !ok {
-			return errors.Join(err, sqlstate.New(sqlstate.ObjectInUse, "a table of the statement is being changed"))
-		}
+		t.StepStatement()
 	}
 	if p.isPoint(rowsMax) {
 		return s.runPoint(p, x)
@@ -440,7 +446,10 @@ func (s *Session) sendRows(p *portal, columns []Column, rows []types.Row) error 
 
 // prepareCommit checks what only the end of a transaction can check.
 func (s *Session) prepareCommit() error {
-	return s.srv.cfg.Catalog.Check(s.txn.kv.ReadTimestamp())
+	if err := s.srv.cfg.Catalog.Check(); err != nil {
+		return err
+	}
+	return s.txn.coll.Check()
 }
 
 // afterCommit makes committed schema changes known and finishes them.

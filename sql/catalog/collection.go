@@ -63,6 +63,12 @@ type Collection struct {
 	parts   map[ID]ID              // OID of a part -> descriptor; 0: removed
 	// fenced are the table versions that this transaction's schema changes hold.
 	fenced []*Table
+	// atRelease is called by Release.
+	atRelease []func()
+	// epochs is src, if its image may become invalid; epoch is what it said when
+	// the transaction began.
+	epochs interface{ Epoch() uint64 }
+	epoch  uint64
 }
 
 // change is one descriptor changed by the transaction.
@@ -75,7 +81,11 @@ type change struct {
 // NewCollection returns the view of a transaction. txn may be nil for reading
 // the committed catalog only; db is needed for changes only.
 func NewCollection(src Source, db DB, txn Txn) *Collection {
-	return &Collection{src: src, db: db, txn: txn}
+	c := &Collection{src: src, db: db, txn: txn}
+	if c.epochs, _ = src.(interface{ Epoch() uint64 }); c.epochs != nil {
+		c.epoch = c.epochs.Epoch()
+	}
+	return c
 }
 
 // NewHistorical returns the read-only view of the catalog at the read timestamp
@@ -92,6 +102,9 @@ func NewHistorical(ctx context.Context, src Source, txn Txn) (*Collection, error
 // Release must have been called.
 func (c *Collection) Reset(txn Txn) {
 	c.txn, c.historical = txn, nil
+	if c.epochs != nil {
+		c.epoch = c.epochs.Epoch()
+	}
 	c.forgetChanges()
 }
 
@@ -149,7 +162,7 @@ func (c *Collection) Use(ctx context.Context, tables ...*Table) (bool, error) {
 			if t.Superseded() {
 				return false, nil
 			}
-			if c.Fenced(t) {
+			if c.Fenced(t) || c.usesBefore(t) {
 				t.rt.users.Add(1)
 				break
 			}
@@ -169,6 +182,13 @@ func (c *Collection) Use(ctx context.Context, tables ...*Table) (bool, error) {
 
 func (c *Collection) uses(t *Table) bool { return slices.Contains(c.used, t) }
 
+// usesBefore reports whether the transaction uses a version that t has replaced
+// without a fence: whoever fences t waits for the transaction anyway, and must not be
+// waited for.
+func (c *Collection) usesBefore(t *Table) bool {
+	return slices.ContainsFunc(c.used, func(u *Table) bool { return u.ID == t.ID })
+}
+
 // Uses reports whether the transaction has used the version t.
 func (c *Collection) Uses(t *Table) bool { return c.uses(t) }
 
@@ -180,16 +200,33 @@ func (c *Collection) Release() {
 		c.used[i] = nil
 	}
 	c.used = c.used[:0]
-	if len(c.fenced) == 0 {
-		return
+	if len(c.fenced) > 0 {
+		for _, t := range c.fenced {
+			t.Unfence()
+		}
+		c.fenced = nil
+		if f, ok := c.src.(interface{ FenceFell() }); ok {
+			f.FenceFell()
+		}
 	}
-	for _, t := range c.fenced {
-		t.Unfence()
+	for _, f := range c.atRelease {
+		f()
 	}
-	c.fenced = nil
-	if f, ok := c.src.(interface{ FenceFell() }); ok {
-		f.FenceFell()
+	c.atRelease = nil
+}
+
+// AtRelease has f called by Release, after the fences of this node have fallen.
+func (c *Collection) AtRelease(f func()) { c.atRelease = append(c.atRelease, f) }
+
+// Check tells whether the transaction may commit. Its tables are those of the
+// present only while the node has had a lease on the catalog all along: a
+// *kv.RetryError says that it was without one for a time, in which other nodes may
+// have changed them.
+func (c *Collection) Check() error {
+	if c.epochs != nil && c.epochs.Epoch() != c.epoch {
+		return &kv.RetryError{Reason: kv.RetrySerializable}
 	}
+	return nil
 }
 
 // ByID returns the descriptor with the id as the transaction sees it, virtual

@@ -108,7 +108,8 @@ func (s *Snapshot) Edit() *SnapshotEdit {
 // ownership of d.
 func (e *SnapshotEdit) Put(d Descriptor) {
 	id := d.Head().ID
-	if old := e.s.ByID(id); old != nil {
+	old := e.s.ByID(id)
+	if old != nil {
 		e.unlink(old)
 	}
 	if t, ok := d.(*Type); ok {
@@ -117,6 +118,9 @@ func (e *SnapshotEdit) Put(d Descriptor) {
 	}
 	if t, ok := d.(*Table); ok {
 		t.rt = newTableRuntime()
+		if old, ok := old.(*Table); ok {
+			t.replaces(old)
+		}
 		e.published = append(e.published, t)
 	}
 	e.s.byID.ReplaceOrInsert(d)

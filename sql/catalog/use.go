@@ -16,6 +16,10 @@ type tableRuntime struct {
 	users atomic.Int64
 	// drained is signalled when users has fallen while state is not useCurrent.
 	drained chan struct{}
+	// before is the version that this one replaced, if transactions may still use
+	// it: a change that needs no fence (a comment, a privilege, a label of an enum)
+	// does not wait for them, but the next one that does has to.
+	before atomic.Pointer[Table]
 	// aux caches derived objects of other packages, such as row codecs.
 	aux [auxSlots]atomic.Value
 }
@@ -67,15 +71,51 @@ func (t *Table) Superseded() bool { return t.rt != nil && t.rt.state.Load() == u
 // Users returns the number of transactions that use this version.
 func (t *Table) Users() int64 { return t.rt.users.Load() }
 
-// AwaitDrained waits until at most own transactions use the version, which has
-// been fenced or superseded before. One waiter at a time.
-func (t *Table) AwaitDrained(ctx context.Context, own int64) error {
-	for t.rt.users.Load() > own {
+// AwaitDrained waits until no transaction but that of own (nil: none at all) uses
+// the version, which has been fenced or superseded before, or one that it replaced.
+// Several may wait at a time, with the same own.
+func (t *Table) AwaitDrained(ctx context.Context, own *Collection) error {
+	for v := t; v != nil; v = v.rt.before.Load() {
+		if err := v.awaitDrained(ctx, own); err != nil {
+			return err
+		}
+	}
+	t.rt.before.Store(nil)
+	return nil
+}
+
+func (t *Table) awaitDrained(ctx context.Context, own *Collection) error {
+	limit := int64(0)
+	if own != nil && own.uses(t) {
+		limit = 1
+	}
+	for t.rt.users.Load() > limit {
 		select {
 		case <-t.rt.drained:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	// There may be another waiter for the one signal.
+	select {
+	case t.rt.drained <- struct{}{}:
+	default:
+	}
 	return nil
+}
+
+// replaces notes that t takes the place of old, of which transactions may be left.
+func (t *Table) replaces(old *Table) {
+	for old != nil && old.Superseded() && old.Users() == 0 {
+		old = old.rt.before.Load()
+	}
+	if old == nil || old.rt == nil {
+		return
+	}
+	// Nobody begins on a superseded version: the chain behind old shrinks only.
+	for b := old.rt.before.Load(); b != nil && b.Users() == 0; {
+		b = b.rt.before.Load()
+		old.rt.before.Store(b)
+	}
+	t.rt.before.Store(old)
 }

@@ -22,7 +22,7 @@ func (x *statement) comment(stmt *ast.Comment) error {
 		if ix == nil {
 			return catalog.UndefinedRelation(name)
 		}
-		t, err := x.mutableTable(old.ID)
+		t, err := x.lockTable(old.ID)
 		if err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func (x *statement) comment(stmt *ast.Comment) error {
 		if err != nil {
 			return err
 		}
-		d, err := x.mutable(rel.Head().ID)
+		d, err := x.lock(rel.Head().ID)
 		if err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (x *statement) comment(stmt *ast.Comment) error {
 		if err != nil {
 			return err
 		}
-		t, err := x.mutableTable(old.ID)
+		t, err := x.lockTable(old.ID)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (x *statement) comment(stmt *ast.Comment) error {
 	if err != nil {
 		return err
 	}
-	d, err := x.mutable(id)
+	d, err := x.lock(id)
 	if err != nil {
 		return err
 	}

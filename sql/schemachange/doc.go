@@ -11,10 +11,12 @@
 //
 // # The fence
 //
-// A statement that changes a table fences its current version (catalog.Table.Fence) and
-// waits until the transactions of this node that use the table have ended, as PostgreSQL's
-// ACCESS EXCLUSIVE lock does; new ones wait until the schema change has committed or rolled
-// back. The transaction's snapshot is then moved to the present (statement.catchUp), so
+// A statement that changes a table locks its descriptor, fences the current version
+// (catalog.Table.Fence) on every node (Peers) and waits until the transactions that use the
+// table have ended, as PostgreSQL's ACCESS EXCLUSIVE lock does; new ones wait until the
+// schema change has committed or rolled back. The other nodes have taken up the new version
+// when the commit is acknowledged. Comments, privileges and owners are changed under the
+// lock alone. The transaction's snapshot is then moved to the present (statement.catchUp), so
 // that its scans see all that the others have committed. Since the fence stands from the
 // first look at the rows until the new version is published, an index built in between
 // misses no write, and a verified constraint stays true.
@@ -38,11 +40,10 @@
 //
 // # Limits
 //
-// The fence holds on one node. In a cluster of several nodes transactions of other nodes
-// that began on an older version of a table are not waited for: the states of
-// catalog.IndexState are there for an online change in several steps (Rae et al., "Online,
-// Asynchronous Schema Change in F1", VLDB 2013), which this package does not do yet. A view
-// keeps the text of its query, hence what it uses cannot be renamed. Temporary tables,
+// Tables are not available while they are changed: the states of catalog.IndexState are
+// there for an online change in several steps (Rae et al., "Online, Asynchronous Schema
+// Change in F1", VLDB 2013), which this package does not do yet. Two transactions that wait
+// for each other's tables in a cycle are parted by fenceTimeout and not at once. A view keeps the text of its query, hence what it uses cannot be renamed. Temporary tables,
 // materialized views, partitions, inheritance, domains, composite and range types,
 // functions, triggers and exclusion constraints are refused with 0A000.
 package schemachange

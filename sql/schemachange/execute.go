@@ -95,8 +95,9 @@ func (x *statement) execute(stmt ast.Statement) error {
 
 // AfterCommit makes the changes of a committed transaction known on this node and to the
 // others, and has the data of dropped objects cleared in the background. The session calls
-// it before coll.Release, which lifts the fences. The error is nil once the change holds
-// here; other nodes find out by themselves if they could not be told.
+// it before coll.Release, which lifts the fences. When it returns, a changed table's new
+// version is the only one that can be used, on every node. The error is nil once the change
+// holds here; other nodes find out by themselves if they could not be told.
 func (e *Executor) AfterCommit(ctx context.Context, coll *catalog.Collection) error {
 	if !coll.HasChanges() {
 		return nil
@@ -105,6 +106,9 @@ func (e *Executor) AfterCommit(ctx context.Context, coll *catalog.Collection) er
 	spans := garbage(coll, changes)
 	if err := e.cfg.Source.Publish(ctx, changes); err != nil {
 		e.log.Warn("publishing a schema change", "error", err)
+	}
+	if lifts := e.takeLifts(coll); len(lifts) > 0 {
+		runLifts(context.WithoutCancel(ctx), lifts)
 	}
 	if len(spans) > 0 && e.ctx.Err() == nil {
 		e.wg.Go(func() { e.clear(spans) })

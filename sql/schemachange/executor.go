@@ -18,7 +18,29 @@ type Config struct {
 	DB       catalog.DB
 	Source   *lease.Source
 	Registry *expr.Registry
-	Logger   *slog.Logger
+	// Peers are the other nodes of the cluster; nil if there can be none.
+	Peers  Peers
+	Logger *slog.Logger
+}
+
+// Peers keeps the other nodes from using a table while it is changed. It is safe for
+// concurrent use.
+type Peers interface {
+	// Fence makes every other node bring its image of the catalog up to date, keep
+	// new transactions from using the table, and wait until those that use it have
+	// ended. A node that begins to use the catalog later is kept from the table too.
+	// The lock on the descriptor's row is held from before Fence until the transaction
+	// ends, so there is one fence of a table at a time.
+	//
+	// The fences stand until lift is called, once; or until this node has ended or
+	// has lost its lease on the catalog, so that it can no longer commit.
+	// Lift makes the other nodes bring their images up to date first. When it returns,
+	// nodes that could be reached use the newest version; the others cannot use an
+	// older one, and lift their fences by themselves.
+	//
+	// A timeout of ctx is reported as 55P03 or 57P03, with the node's name. No fence
+	// is left after an error.
+	Fence(ctx context.Context, table catalog.ID) (lift func(context.Context), err error)
 }
 
 // Executor executes DDL for the sessions of a node. It is safe for concurrent use.
@@ -30,6 +52,10 @@ type Executor struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+
+	// lifts has what lifts the fences at other nodes, by transaction.
+	liftsMu sync.Mutex
+	lifts   map[*catalog.Collection][]func(context.Context)
 
 	sequences numberCache
 	rowIDs    numberCache
@@ -51,7 +77,7 @@ type Session interface {
 
 // New returns an Executor; Close it.
 func New(cfg Config) *Executor {
-	e := &Executor{cfg: cfg, log: cfg.Logger}
+	e := &Executor{cfg: cfg, log: cfg.Logger, lifts: make(map[*catalog.Collection][]func(context.Context))}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

@@ -72,7 +72,7 @@ func (x *statement) grant(stmt *ast.Grant) error {
 }
 
 func (x *statement) grantOn(id catalog.ID, stmt *ast.Grant) error {
-	d, err := x.mutable(id)
+	d, err := x.lock(id)
 	if err != nil {
 		return err
 	}

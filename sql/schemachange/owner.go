@@ -26,7 +26,7 @@ func (x *statement) setOwner(id catalog.ID, owner string) error {
 	if err != nil {
 		return err
 	}
-	d, err := x.mutable(id)
+	d, err := x.lock(id)
 	if err != nil {
 		return err
 	}
@@ -39,6 +39,12 @@ func (x *statement) mutable(id catalog.ID) (catalog.Descriptor, error) {
 	if _, ok := x.coll.ByID(id).(*catalog.Table); ok {
 		return x.mutableTable(id)
 	}
+	return x.lock(id)
+}
+
+// lock is mutable without the fence: for what transactions that use the object need not
+// agree on, such as comments and privileges.
+func (x *statement) lock(id catalog.ID) (catalog.Descriptor, error) {
 	d, err := x.coll.Mutable(x.ctx, id)
 	if err == nil && d == nil {
 		return nil, sqlstate.New(sqlstate.UndefinedObject, "object with OID %d does not exist", id)

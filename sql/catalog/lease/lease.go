@@ -21,6 +21,10 @@
 // it before it plans another statement (Check). A node that is alone has no lease
 // and waits for nobody but its own transactions (catalog.Table.AwaitDrained).
 //
+// Neither does a transaction commit on a node whose lease has run out (Check), or on
+// one that has been without a lease since the transaction began (Epoch,
+// catalog.Collection.Check).
+//
 // # Concurrency
 //
 // Source is safe for concurrent use. Snapshot and Generation are atomic loads.
@@ -31,6 +35,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +59,11 @@ type Config struct {
 	PollInterval time.Duration
 	// Duration is how long a lease lasts. Default 10 s.
 	Duration time.Duration
+	// Acquired is called when a lease has been written after there was none, or one
+	// that had run out, and before it is relied upon: the node takes up what other
+	// nodes have agreed upon meanwhile, the fences of schema changes under way. May
+	// be nil.
+	Acquired func(context.Context, *Source) error
 	Logger   *slog.Logger
 }
 
@@ -65,6 +75,8 @@ type Source struct {
 	// expires is until when the image may be used (hlc.Timestamp); hlc.Max for a
 	// node that is alone.
 	expires atomic.Uint64
+	// epoch counts the times that a lease was acquired.
+	epoch atomic.Uint64
 
 	// mu serialises changes of the image.
 	mu      sync.Mutex
@@ -226,15 +238,27 @@ func (s *Source) FenceFell() {
 	s.usable = make(chan struct{})
 }
 
+// margin is kept from the end of a lease on both sides: its holder stops before,
+// so that what it has begun to commit is done, and others wait for longer, as
+// their clocks may be ahead.
+const margin = time.Second
+
 // Check returns an error if the node's lease has run out: its image may be older
-// than the two versions that are allowed.
-func (s *Source) Check(now hlc.Timestamp) error {
-	if uint64(now) < s.expires.Load() {
+// than the two versions that are allowed, and other nodes no longer wait for what
+// this one does. No transaction may commit then. One atomic load on a node that is
+// alone.
+func (s *Source) Check() error {
+	expires := hlc.Timestamp(s.expires.Load())
+	if expires == hlc.Max || s.cfg.DB.Now().Add(margin) < expires {
 		return nil
 	}
 	return sqlstate.New(sqlstate.CannotConnectNow, "the node has lost touch with the catalog").
 		WithHint("It resumes when it can reach the system range again.")
 }
+
+// Epoch counts the times that the node has acquired a lease: a transaction that
+// spans two of them may have used tables that were changed in between.
+func (s *Source) Epoch() uint64 { return s.epoch.Load() }
 
 // poll keeps the image fresh and the lease alive.
 func (s *Source) poll(ctx context.Context) {
@@ -303,8 +327,22 @@ func (s *Source) renew(ctx context.Context) error {
 	value := binary.BigEndian.AppendUint64(nil, uint64(asOf))
 	value = binary.BigEndian.AppendUint64(value, uint64(expires))
 	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpPut, Key: leaseKey(s.cfg.Node), Value: value}}}
+	began := s.cfg.DB.Now()
 	if err := s.cfg.DB.Send(ctx, &b); err != nil {
 		return fmt.Errorf("renew the catalog lease: %w", err)
+	}
+	if old := hlc.Timestamp(s.expires.Load()); old != hlc.Max && began >= old {
+		// Others may not have waited for this node. What it has missed it sees now,
+		// as they see its lease from now on.
+		if err := s.Refresh(ctx); err != nil {
+			return err
+		}
+		if s.cfg.Acquired != nil {
+			if err := s.cfg.Acquired(ctx, s); err != nil {
+				return fmt.Errorf("acquire a catalog lease: %w", err)
+			}
+		}
+		s.epoch.Add(1)
 	}
 	s.expires.Store(uint64(expires))
 	return nil
@@ -321,11 +359,11 @@ func (s *Source) AwaitAdopted(ctx context.Context, ts hlc.Timestamp) error {
 	ticker := time.NewTicker(s.cfg.PollInterval / 4)
 	defer ticker.Stop()
 	for {
-		behind, err := s.behind(ctx, ts)
+		holders, err := s.Holders(ctx)
 		if err != nil {
 			return err
 		}
-		if !behind {
+		if !slices.ContainsFunc(holders, func(h Holder) bool { return h.Node != s.cfg.Node && h.AsOf < ts }) {
 			return nil
 		}
 		select {
@@ -336,29 +374,44 @@ func (s *Source) AwaitAdopted(ctx context.Context, ts hlc.Timestamp) error {
 	}
 }
 
-// behind reports whether some other node's lease is valid and older than ts.
-func (s *Source) behind(ctx context.Context, ts hlc.Timestamp) (bool, error) {
+// Holder is a node with a lease.
+type Holder struct {
+	Node keys.NodeID
+	// AsOf is up to when its image is complete.
+	AsOf hlc.Timestamp
+}
+
+// Holders returns the nodes whose leases have not expired, this one's included if
+// it has one. A node that was alone until a moment ago writes its lease first.
+func (s *Source) Holders(ctx context.Context) ([]Holder, error) {
+	if !s.cfg.Alone() && hlc.Timestamp(s.expires.Load()) == hlc.Max {
+		if err := s.renew(ctx); err != nil {
+			return nil, err
+		}
+	}
 	span := catalog.SystemSpan(catalog.SysLeases)
 	var rows kv.Rows
 	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpScan, Key: span.Start, EndKey: span.End, Rows: &rows}}}
 	if err := s.cfg.DB.Send(ctx, &b); err != nil {
-		return false, err
+		return nil, fmt.Errorf("read the catalog leases: %w", err)
 	}
 	now := s.cfg.DB.Now()
-	own := leaseKey(s.cfg.Node)
+	var out []Holder
 	for pos := 0; ; {
 		key, value, _, next, ok := rows.Next(pos)
 		if !ok {
-			return false, nil
+			return out, nil
 		}
 		pos = next
-		if string(key) == string(own) || len(value) != 16 {
+		if len(value) != 16 || len(key) < 8 {
 			continue
 		}
-		asOf := hlc.Timestamp(binary.BigEndian.Uint64(value))
 		expires := hlc.Timestamp(binary.BigEndian.Uint64(value[8:]))
-		if asOf < ts && expires > now {
-			return true, nil
+		if expires.Add(margin) > now {
+			out = append(out, Holder{
+				Node: keys.NodeID(binary.BigEndian.Uint64(key[len(key)-8:])),
+				AsOf: hlc.Timestamp(binary.BigEndian.Uint64(value)),
+			})
 		}
 	}
 }
