@@ -403,7 +403,7 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add(append([]byte(nil), l.mu.chunk.buf...))
 	f.Add(finishFrame(make([]byte, frameHeaderSize), kindSeal, 0, 1, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := replayer{log: &Log{}, groups: map[keys.RangeID]*replayedGroup{}}
+		r := replayer{log: &Log{}, groups: map[keys.RangeID]*replayedGroup{}, maxHole: 1000}
 		r.log.mu.blobs = map[uint64]blob{}
 		r.log.mu.groups = map[keys.RangeID]*Group{}
 		for off := int64(0); ; {

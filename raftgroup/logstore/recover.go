@@ -90,6 +90,13 @@ func (l *Log) recover() error {
 	}
 	slices.Sort(numbers)
 	r := replayer{log: l, groups: make(map[keys.RangeID]*replayedGroup)}
+	for _, n := range numbers {
+		info, err := l.opts.FS.Stat(l.path(l.segmentName(n)))
+		if err != nil {
+			return fmt.Errorf("logstore: %w", err)
+		}
+		r.maxHole += uint64(info.Size()) / entryHeaderSize
+	}
 	for i, n := range numbers {
 		if i > 0 && n != numbers[i-1]+1 {
 			return &CorruptionError{File: l.path(l.segmentName(n)), Reason: fmt.Sprintf("segment %d is missing", numbers[i-1]+1)}
@@ -203,6 +210,8 @@ func findFrame(b []byte, off int64, generation uint32) (int64, uint32) {
 type replayer struct {
 	log    *Log
 	groups map[keys.RangeID]*replayedGroup
+	// maxHole bounds a gap, as the entries that fill it must be in the log too.
+	maxHole uint64
 }
 
 type replayedGroup struct {
@@ -254,7 +263,9 @@ func (r *replayer) apply(f frame, seg *segment, off int64) error {
 			if i == 0 && f.kind == kindAppend {
 				rg.cutFrom(e.Index)
 			}
-			rg.put(e.Index, entryRef{term: e.Term, segment: uint32(seg.number), offset: uint32(at), length: uint32(len(e.Data))})
+			if err := rg.put(r.maxHole, e.Index, entryRef{term: e.Term, segment: uint32(seg.number), offset: uint32(at), length: uint32(len(e.Data))}); err != nil {
+				return err
+			}
 			b, at = b[n:], at+int64(n)
 		}
 		rg.g.noteAppend(seg.number)
@@ -276,14 +287,18 @@ func (rg *replayedGroup) cutFrom(index uint64) {
 	}
 }
 
-func (rg *replayedGroup) put(index uint64, ref entryRef) {
+func (rg *replayedGroup) put(maxHole, index uint64, ref entryRef) error {
 	if index <= rg.g.mu.state.TruncatedIndex {
-		return
+		return nil
 	}
-	switch {
-	case len(rg.refs) == 0:
+	if len(rg.refs) == 0 {
 		rg.base = index
-	case index < rg.base:
+	}
+	end := rg.base + uint64(len(rg.refs))
+	if index > end && index-end > maxHole || index < rg.base && rg.base-index > maxHole {
+		return fmt.Errorf("entry %d far from [%d, %d)", index, rg.base, end)
+	}
+	if index < rg.base {
 		rg.refs = slices.Insert(rg.refs, 0, make([]entryRef, rg.base-index)...)
 		rg.base = index
 	}
@@ -291,6 +306,7 @@ func (rg *replayedGroup) put(index uint64, ref entryRef) {
 		rg.refs = append(rg.refs, entryRef{})
 	}
 	rg.refs[index-rg.base] = ref
+	return nil
 }
 
 func (rg *replayedGroup) dropTo(index uint64) {
