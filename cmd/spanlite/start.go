@@ -100,6 +100,7 @@ func runNode(cfg server.Config) error {
 		fmt.Fprintln(os.Stderr, "spanlite: second signal: stopping at once")
 		os.Exit(1)
 	}()
+	tuneGC(server.MemoryLimit())
 	node, err := server.Start(ctx, cfg)
 	if err != nil {
 		select {
