@@ -102,6 +102,9 @@ const (
 	loseSilent       // never arrives, and the sender does not know
 )
 
+// testMaxLocks bounds the lock table of a range.
+const testMaxLocks = 2_000
+
 func key(s string) []byte { return append(bytes.Clone(keys.TableMin), s...) }
 
 // newCluster makes a range for each interval between bounds.
@@ -133,7 +136,7 @@ func newCluster(t testing.TB, cfg txn.Config, bounds ...string) *cluster {
 		r, err := replica.New(replica.Config{
 			RangeID: d.RangeID, ReplicaID: 1, Node: 1, Store: 1, Engine: engine, Clock: c.clock, TempDir: "tmp",
 			NewParticipant: participant.Factory(participant.Config{
-				Graph: graph, Sender: c.dist, PushAfter: time.Millisecond, PushMax: 5 * time.Millisecond, ExpireAfter: 200 * time.Millisecond,
+				Graph: graph, Sender: c.dist, MaxLocks: testMaxLocks, PushAfter: time.Millisecond, PushMax: 5 * time.Millisecond, ExpireAfter: 200 * time.Millisecond,
 				CoordinatorAlive: func(m *kv.TxnMeta) (alive, known bool) {
 					_, alive = c.db.Lookup(m.ID)
 					return alive, true

@@ -606,6 +606,33 @@ func bank(t *testing.T, opt txn.Options, lock txn.Locking, faults bool, buffer i
 
 // Many keys at once: own writes, absent keys, locks of others, and a row that has
 // changed since the snapshot.
+// A transaction may lock and write more rows than fit the write buffer and the lock
+// table of the ranges.
+func TestLargeTransaction(t *testing.T) {
+	const rows = 4 * testMaxLocks
+	ctx := t.Context()
+	c := newCluster(t, txn.Config{BufferBytesMax: 256 << 10}, "m")
+	name := func(i int) string { return fmt.Sprintf("%c%07d", 'a'+i%26, i) }
+	require.NoError(t, c.db.Run(ctx, serializable, func(ctx context.Context, tx *txn.Txn) error {
+		for i := range rows {
+			if _, _, err := tx.Get(ctx, key(name(i)), txn.ForUpdate); err != nil {
+				return err
+			}
+			if err := write(ctx, tx, name(i), "v"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	n := 0
+	require.NoError(t, c.db.Run(ctx, serializable, func(ctx context.Context, tx *txn.Txn) error {
+		found, err := all(ctx, tx, "a", "zz", txn.ScanOptions{MaxBytes: 1 << 30})
+		n = len(strings.Fields(found))
+		return err
+	}))
+	require.Equal(t, rows, n)
+}
+
 func TestGetMany(t *testing.T) {
 	ctx := context.Background()
 	c := newCluster(t, txn.Config{}, "m")

@@ -452,3 +452,28 @@ func BenchmarkAcquireRelease(b *testing.B) {
 		tab.ReleaseTxn(txn.ID)
 	}
 }
+
+// Intents that are durable make room for other locks, unless somebody waits.
+func TestSupersede(t *testing.T) {
+	table := New(NewGraph(GraphConfig{}), 16)
+	one, two := testTxn(1), testTxn(2)
+	for i := range 16 {
+		ok, err := table.Acquire(nil, keys.Key{'k', byte(i)}, one, kv.LockUpdate, 1, kv.WaitBlock)
+		require.True(t, ok)
+		require.NoError(t, err)
+	}
+	_, err := table.Acquire(nil, keys.Key("more"), one, kv.LockUpdate, 1, kv.WaitBlock)
+	require.EqualError(t, err, "lock table of 16 locks exceeds the limit of 16")
+	var w Waiter
+	ok, err := table.Acquire(&w, keys.Key{'k', 3}, two, kv.LockUpdate, 1, kv.WaitBlock)
+	require.False(t, ok)
+	require.NoError(t, err)
+	for i := range 16 {
+		table.Supersede(one.ID, keys.Key{'k', byte(i)})
+	}
+	require.Equal(t, 1, table.Len(), "only the one that is waited for")
+	table.ReleaseTxn(one.ID)
+	require.NoError(t, w.Wait(t.Context(), WaitOptions{}))
+	table.ReleaseTxn(two.ID)
+	require.Zero(t, table.Len())
+}
