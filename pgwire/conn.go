@@ -205,6 +205,9 @@ func (c *conn) run() error {
 		}
 		switch typ {
 		case 'X':
+			// Answers may still be waiting here for more of them.
+			c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+			c.wr.flush()
 			return nil
 		case 'S':
 			c.skipToSync = false
