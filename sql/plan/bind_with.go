@@ -189,6 +189,9 @@ func (b *binder) recursiveCTE(c *ast.CTE, sel *ast.Select) error {
 	if sc.refs > 1 {
 		return errorf(sqlstate.InvalidRecursion, c.Pos, "recursive reference to query %q must not appear more than once", c.Name)
 	}
+	if aggregates(rec.node) {
+		return errorf(sqlstate.InvalidRecursion, op.Right.Position(), "aggregate functions are not allowed in a recursive query's recursive term")
+	}
 	if len(rec.cols) != len(cte.Cols) {
 		return errorf(sqlstate.SyntaxError, op.Right.Position(), "each UNION query must have the same number of columns")
 	}
@@ -215,6 +218,22 @@ func (b *binder) recursiveCTE(c *ast.CTE, sel *ast.Select) error {
 	b.addCTE(cte)
 	b.ctes = done
 	return nil
+}
+
+// aggregates reports whether a query aggregates at its own level.
+func aggregates(n Node) bool {
+	for {
+		switch x := n.(type) {
+		case *Aggregate:
+			return true
+		case *Project:
+			n = x.Input
+		case *Filter:
+			n = x.Input
+		default:
+			return false
+		}
+	}
 }
 
 // plainRecursive binds a query of WITH RECURSIVE that cannot be recursive, and refuses one that tries.

@@ -148,6 +148,15 @@ func (x *statement) bindDefault(c *catalog.Column, sql string) (expr.Expr, error
 	}
 	if ins, ok := l.Root.(*plan.Insert); ok {
 		if v, ok := ins.Source.(*plan.Values); ok && len(v.Rows) == 1 && len(v.Rows[0]) == 1 {
+			subquery := false
+			expr.Transform(v.Rows[0][0], func(e expr.Expr) expr.Expr {
+				_, is := e.(*expr.Subquery)
+				subquery = subquery || is
+				return e
+			})
+			if subquery {
+				return nil, sqlstate.New(sqlstate.FeatureNotSupported, "cannot use subquery in DEFAULT expression")
+			}
 			return v.Rows[0][0], nil
 		}
 	}
