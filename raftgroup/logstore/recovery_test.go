@@ -373,7 +373,7 @@ func TestConcurrentSync(t *testing.T) {
 	for id := range keys.RangeID(8) {
 		g := newGroupIn(l, id+1)
 		wg.Go(func() {
-			for i := range uint64(60) {
+			for i := range uint64(150) {
 				if err := l.Sync(g.Append(HardState{Term: 6}, fillers(11+i, 1, 6, 300))); err != nil {
 					t.Error(err)
 					return
