@@ -328,6 +328,7 @@ func TestFence(t *testing.T) {
 	awaitFence(t, nodes[1], true)
 	require.NoError(t, a.exec(ctx, "ROLLBACK"))
 	awaitFence(t, nodes[1], false)
+	require.Eventually(t, func() bool { return len(nodes[0].fences.owned()) == 0 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, a.exec(ctx, "BEGIN; COMMENT ON TABLE t IS 'x'; GRANT SELECT ON t TO public; CREATE TABLE u (k int); CREATE VIEW w AS SELECT 1 AS x"))
 	require.Empty(t, nodes[0].fences.owned())
 	require.NoError(t, a.exec(ctx, "DROP TABLE t"))
