@@ -119,3 +119,49 @@ func BenchmarkSession(b *testing.B) {
 		}
 	})
 }
+
+// TestSharedPlans runs simple queries that differ in their literals only, and those
+// whose literals do not fit: errors point into the client's own text.
+func TestSharedPlans(t *testing.T) {
+	const anywhere = -1
+	s, c := preparedSession(t)
+	rows := func(text string) int {
+		before := c.rows
+		require.NoError(t, s.Query(text), text)
+		return c.rows - before
+	}
+	for range 2 { // the first makes the plan, the second finds it
+		require.Equal(t, 1, rows("SELECT abalance FROM accounts WHERE aid = 7"))
+		require.Equal(t, 0, rows("SELECT abalance FROM accounts WHERE aid = 7000"))
+		require.Equal(t, 0, rows("SELECT abalance FROM accounts WHERE aid = 7000000000"))
+		require.Equal(t, 1, rows("SELECT abalance FROM accounts WHERE aid = '7'"))
+		require.Equal(t, 1, rows("UPDATE accounts SET abalance = abalance + -5 WHERE aid = 7 RETURNING aid"))
+		require.Equal(t, 0, rows("SELECT aid FROM accounts WHERE aid = 7 AND filler = 'x'"))
+		for text, want := range map[string]struct {
+			code     sqlstate.Code
+			position int
+		}{
+			"SELECT aid FROM accounts WHERE aid = 'x'":                  {sqlstate.InvalidTextRepresentation, anywhere},
+			"SELECT aid FROM accounts WHERE  ad = 7":                    {sqlstate.UndefinedColumn, 33},
+			"UPDATE accounts SET abalance = abalance / 0 WHERE aid = 7": {sqlstate.DivisionByZero, 0},
+		} {
+			e, ok := errors.AsType[*sqlstate.Error](s.Query(text))
+			require.True(t, ok, text)
+			require.Equal(t, want.code, e.Code, text)
+			if want.position == anywhere {
+				require.Positive(t, e.Position, text)
+			} else {
+				require.Equal(t, want.position, e.Position, text)
+			}
+		}
+	}
+	require.NoError(t, s.Query("BEGIN"))
+	require.Equal(t, byte(sql.TxnOpen), s.TxnStatus())
+	require.Equal(t, 1, rows("SELECT abalance FROM accounts WHERE aid = 8"))
+	require.Error(t, s.Query("SELECT abalance / 0 FROM accounts WHERE aid = 8"))
+	err := s.Query("SELECT abalance FROM accounts WHERE aid = 8")
+	require.Equal(t, sqlstate.InFailedSQLTransaction, sqlstate.CodeOf(err))
+	require.NoError(t, s.Query("END;"))
+	require.NoError(t, s.Query("ALTER TABLE accounts DROP COLUMN filler"))
+	require.Equal(t, 1, rows("SELECT * FROM accounts WHERE aid = 7"))
+}
