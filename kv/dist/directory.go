@@ -42,7 +42,19 @@ func (s *Sender) lookup(ctx context.Context, key keys.Key, before bool) (*entry,
 	if e := s.cached(key, before); e != nil {
 		return e, nil
 	}
-	return s.readDirectory(ctx, key, before, nil, false)
+	// The directory learns of a split after the ranges: meanwhile the left one may
+	// be known here to have shrunk, and the right one may be nowhere.
+	a := attempt{began: time.Now()}
+	for {
+		e, err := s.readDirectory(ctx, key, before, nil, false)
+		if !errors.Is(err, ErrNoRange) {
+			return e, err
+		}
+		a.cause = err
+		if err := s.pause(ctx, &a, keys.MetaRangeID); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // locate is lookupOp within the time that is left for a.

@@ -458,3 +458,32 @@ func (l *splitting) Send(ctx context.Context, b *kv.Batch) error {
 	}
 	return err
 }
+
+// The directory learns of a split a little later than the ranges do. A scan over
+// both of them waits for it.
+func TestDirectoryBehindSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster()
+		s := c.sender()
+		for _, k := range []string{"a", "b", "x", "y"} {
+			require.NoError(t, put(s, tkey(k), "v"))
+		}
+		for _, limit := range []int64{0, 100} {
+			at, id := tkey("m"), keys.RangeID(9)
+			if limit > 0 {
+				at, id = tkey("c"), 10
+			}
+			c.split(2, id, at, false)
+			time.AfterFunc(100*time.Millisecond, func() {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.publish(c.ranges[2])
+				c.publish(c.ranges[id])
+			})
+			var rows kv.Rows
+			b := kv.Batch{Header: kv.Header{ReadTS: 1, MaxRows: limit}, Ops: []kv.Op{{Kind: kv.OpScan, Key: keys.Key(tkey("a")), EndKey: keys.Key(tkey("z")), Rows: &rows}}}
+			require.NoError(t, s.Send(t.Context(), &b))
+			require.Equal(t, 4, rows.Count)
+		}
+	})
+}
