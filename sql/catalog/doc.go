@@ -41,8 +41,8 @@
 // A descriptor's id is its OID in pg_catalog, for ever. Ids below FirstUserID
 // are assigned by this package or, for built-in types and relations, by
 // PostgreSQL. Indexes and constraints have an OID of their own from the same
-// counter, and in addition an index has a small number that is unique in its
-// table only (Index.ID) and addresses its data.
+// counter, and in addition an index has a number from it that addresses its data
+// (Index.ID) and changes when the data are written anew.
 //
 // # Not done here
 //

@@ -36,8 +36,7 @@ type Table struct {
 	ForeignKeys []ForeignKey `d:"6"`
 	// Inbound are the foreign keys of other tables (or this one) that
 	// reference this table.
-	Inbound     []InboundKey `d:"7"`
-	NextIndexID uint32       `d:"8"`
+	Inbound []InboundKey `d:"7"` // number 8 was a counter of index IDs
 	// Persistence is pg_class.relpersistence: p permanent, u unlogged, t temporary.
 	Persistence byte    `d:"9"`
 	Options     []Param `d:"10"` // WITH (fillfactor=100)
@@ -128,8 +127,10 @@ func (s IndexState) WritesDeletes() bool { return true }
 // Index describes an index of a table. A primary key and a unique constraint
 // are unique indexes with Constraint set.
 type Index struct {
-	// ID addresses the data: keys.IndexPrefix(table, ID). TRUNCATE and rewrites
-	// give an index a new ID; the OID stays.
+	// ID addresses the data: keys.IndexPrefix(table, ID). It is an OID that was
+	// fresh when the data were begun: TRUNCATE and rewrites give an index a new ID,
+	// and none is ever used twice, not even after a rollback, because data are
+	// written outside of transactions. The OID stays.
 	ID      uint32        `d:"1"`
 	OID     ID            `d:"2"`
 	Name    string        `d:"3"`

@@ -111,8 +111,7 @@ func (x *statement) addKey(t *catalog.Table, k *ast.TableConstraint) error {
 	if ix.ConstraintOID, err = x.newID(); err != nil {
 		return err
 	}
-	t.NextIndexID++
-	ix.ID = t.NextIndexID
+	ix.ID = uint32(ix.OID)
 	if primary {
 		t.Primary = ix
 	} else {
@@ -264,7 +263,6 @@ func (x *statement) schemaName(id catalog.ID) string {
 // hideRowID gives t a hidden row id as its primary key.
 func hideRowID(t *catalog.Table, oid catalog.ID) {
 	t.Columns = append(t.Columns, catalog.Column{Num: catalog.RowIDNum, Name: catalog.RowIDName, Type: types.Int8, NotNull: true, Hidden: true})
-	t.NextIndexID++
-	t.Primary = catalog.Index{ID: t.NextIndexID, OID: oid, Name: catalog.RowIDName, Unique: true, Hidden: true,
+	t.Primary = catalog.Index{ID: uint32(oid), OID: oid, Name: catalog.RowIDName, Unique: true, Hidden: true,
 		Columns: []catalog.IndexColumn{{Num: catalog.RowIDNum, Type: types.Int8}}}
 }

@@ -120,8 +120,7 @@ func (x *statement) newIndex(t *catalog.Table, stmt *ast.CreateIndex) (*catalog.
 	if ix.OID, err = x.newID(); err != nil {
 		return nil, err
 	}
-	t.NextIndexID++
-	ix.ID = t.NextIndexID
+	ix.ID = uint32(ix.OID)
 	return ix, nil
 }
 

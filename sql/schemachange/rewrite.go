@@ -57,7 +57,9 @@ func (x *statement) scanValidate(t *catalog.Table, v *validation) error {
 // gives the values of columns by number: conversions are over the old row, other
 // expressions too. Generated columns are over the new row.
 func (x *statement) rewrite(old, t *catalog.Table, compute map[catalog.AttNum]expr.Expr, generated map[catalog.AttNum]expr.Expr, v *validation) error {
-	renumber(t)
+	if err := x.renumber(t); err != nil {
+		return err
+	}
 	for i := range t.Columns {
 		t.Columns[i].Missing = nil
 	}

@@ -285,5 +285,7 @@ func (x *statement) alterSequence(stmt *ast.AlterSequence) error {
 // restartSequence gives a sequence a fresh counter, which takes effect with the commit.
 func (x *statement) restartSequence(seq *catalog.Sequence, next int64) error {
 	seq.Incarnation++
+	// The number may have been used by a transaction that rolled back.
+	x.e.sequences.drop(cacheKey{seq.ID, seq.Incarnation})
 	return x.e.setCounter(x.ctx, seq.ID, seq.Incarnation, next-seq.Increment)
 }

@@ -49,7 +49,9 @@ func (x *statement) truncate(stmt *ast.Truncate) error {
 		if err != nil {
 			return err
 		}
-		renumber(t)
+		if err := x.renumber(t); err != nil {
+			return err
+		}
 		if err := x.coll.Put(x.ctx, t); err != nil {
 			return err
 		}
@@ -81,9 +83,17 @@ func (x *statement) truncate(stmt *ast.Truncate) error {
 }
 
 // renumber gives all indexes fresh IDs, and so the table no rows.
-func renumber(t *catalog.Table) {
+//
+// The IDs come from the cluster's counter and not from one of the table's own: what is
+// written under an ID outside of the transaction stays when the transaction rolls back, so
+// an ID must never be given out again.
+func (x *statement) renumber(t *catalog.Table) error {
 	for ix := range t.AllIndexes {
-		t.NextIndexID++
-		ix.ID = t.NextIndexID
+		id, err := x.newID()
+		if err != nil {
+			return err
+		}
+		ix.ID = uint32(id)
 	}
+	return nil
 }
