@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -239,13 +240,13 @@ func TestOpenErrors(t *testing.T) {
 				require.NoError(t, f.Close())
 			}
 		}
-		var reported *CorruptionError
-		e, err = Open(Options{FS: mem, Dir: "state", Events: Events{Corruption: func(c *CorruptionError) { reported = c }}})
+		var reported atomic.Pointer[CorruptionError] // background work finds it as well
+		e, err = Open(Options{FS: mem, Dir: "state", Events: Events{Corruption: func(c *CorruptionError) { reported.Store(c) }}})
 		if err == nil {
 			_, _, err = e.Get(nil, keys.Key("0000"))
 			require.NoError(t, err) // a bloom filter may save it
 			err = ScanUnversioned(e, keys.Span{Start: keys.Key("0"), End: keys.Key("z")}, func(keys.Key, []byte) error { return nil })
-			require.NotNil(t, reported)
+			require.NotNil(t, reported.Load())
 			require.NoError(t, e.Close())
 		}
 		require.ErrorAs(t, err, new(*CorruptionError))
