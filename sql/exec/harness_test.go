@@ -156,10 +156,9 @@ func (db *testDB) id() catalog.ID {
 
 func (db *testDB) createTable(s *ast.CreateTable) error {
 	t := &catalog.Table{}
-	t.ID, t.Name, t.Schema, t.NextIndexID = db.id(), s.Name.Name, catalog.SchemaPublic, 2
+	t.ID, t.Name, t.Schema = db.id(), s.Name.Name, catalog.SchemaPublic
 	index := func(name string, cols []string, unique bool, kind byte) catalog.Index {
-		x := catalog.Index{ID: t.NextIndexID, OID: db.id(), Name: name, Unique: unique, Constraint: kind}
-		t.NextIndexID++
+		x := catalog.Index{ID: uint32(db.id()), OID: db.id(), Name: name, Unique: unique, Constraint: kind}
 		for _, c := range cols {
 			col, _, _ := t.ColumnByName(c)
 			x.Columns = append(x.Columns, catalog.IndexColumn{Num: col.Num, Type: col.Type})
@@ -297,8 +296,7 @@ func action(a ast.RefAction) catalog.FKAction {
 
 func (db *testDB) createIndex(s *ast.CreateIndex) error {
 	t := db.tables[s.Table.Name]
-	x := catalog.Index{ID: t.NextIndexID, OID: db.id(), Name: s.Name, Unique: s.Unique}
-	t.NextIndexID++
+	x := catalog.Index{ID: uint32(db.id()), OID: db.id(), Name: s.Name, Unique: s.Unique}
 	for _, e := range s.Elems {
 		c, _, _ := t.ColumnByName(e.Column)
 		if c == nil {
