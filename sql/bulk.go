@@ -12,7 +12,8 @@ import (
 // versions, in large batches. That is right for a table whose data nobody else
 // can reach before this transaction commits, because the transaction itself has
 // created or truncated it (its primary index is one that no committed descriptor
-// names), and which has no uniqueness to check. If the transaction rolls back,
+// names), and which has no uniqueness to check. No savepoint may be open: going
+// back to it would leave the rows. If the transaction rolls back,
 // the rows stay behind unreachable, like those of an aborted transaction in
 // PostgreSQL.
 type bulkTxn struct {
@@ -28,7 +29,7 @@ const bulkBatchBytes = 1 << 20
 // bulkFor returns the bulk writer for a table, nil if its rows have to go through
 // the transaction.
 func (s *Session) bulkFor(t *catalog.Table) *bulkTxn {
-	if s.txn.isolation == kv.RepeatableRead || !t.Primary.Hidden || len(t.Indexes) > 0 || len(t.ForeignKeys) > 0 {
+	if s.txn.isolation == kv.RepeatableRead || len(s.txn.savepoints) > 0 || !t.Primary.Hidden || len(t.Indexes) > 0 || len(t.ForeignKeys) > 0 {
 		return nil
 	}
 	if old, ok := s.txn.coll.Original(t.ID).(*catalog.Table); ok && old != nil && old.Primary.ID == t.Primary.ID {
