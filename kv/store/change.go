@@ -179,15 +179,15 @@ func (s *Store) addReplica(ctx context.Context, id keys.RangeID, h *handle, to k
 	return nil
 }
 
-// poll calls done with growing pauses until it returns true, the range moves
-// away, or ctx ends.
-func (s *Store) poll(ctx context.Context, h *handle, timeout time.Duration, what string, done func() bool) error {
+// poll calls done with growing pauses until it returns true or an error, the range
+// moves away, or ctx ends.
+func (s *Store) poll(ctx context.Context, h *handle, timeout time.Duration, what string, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	pause := 2 * time.Millisecond
 	for {
-		if done() {
-			return nil
+		if ok, err := done(); ok || err != nil {
+			return err
 		}
 		if !h.leased.Load() {
 			return &kv.NotLeaseholderError{RangeID: h.r.RangeID(), Desc: h.r.Desc()}
@@ -206,26 +206,37 @@ func (s *Store) poll(ctx context.Context, h *handle, timeout time.Duration, what
 	}
 }
 
+// awaitCaughtUp waits until a learner has the range. It gives up at once when the
+// learner's store falls silent: the next plan decides what becomes of it, and the
+// range's other work must not wait for a dead store.
 func (s *Store) awaitCaughtUp(ctx context.Context, h *handle, to keys.StoreID) error {
-	return s.poll(ctx, h, s.cfg.CatchUpTimeout, fmt.Sprintf("the learner on %s", to), func() bool {
+	return s.poll(ctx, h, s.cfg.CatchUpTimeout, fmt.Sprintf("the learner on %s", to), func() (bool, error) {
 		g := h.g.Load()
 		if g == nil {
-			return false
+			return false, nil
 		}
 		st := g.Status()
-		return !behind(&st, to)
+		if !behind(&st, to) {
+			return true, nil
+		}
+		for _, other := range s.stores() {
+			if other.Store == to && !other.Alive {
+				return false, fmt.Errorf("store: %s does not answer", to)
+			}
+		}
+		return false, nil
 	})
 }
 
 // awaitSimple waits until the range has left its joint configuration.
 func (s *Store) awaitSimple(ctx context.Context, h *handle) error {
-	return s.poll(ctx, h, 30*time.Second, "the end of the joint configuration", func() bool {
+	return s.poll(ctx, h, 30*time.Second, "the end of the joint configuration", func() (bool, error) {
 		for _, rd := range h.r.Desc().Replicas {
 			if rd.Role == kv.VoterIncoming || rd.Role == kv.VoterOutgoing {
-				return false
+				return false, nil
 			}
 		}
-		return true
+		return true, nil
 	})
 }
 

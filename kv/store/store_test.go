@@ -571,6 +571,28 @@ func TestUpReplicationAndReplacement(t *testing.T) {
 	})
 }
 
+// A store that dies while it is to get a replica is not waited for.
+func TestReplicaOnADyingStoreIsGivenUp(t *testing.T) {
+	c := newCluster(t, 3, func(cfg *Config) { cfg.Placement.TimeUntilDead = 300 * time.Millisecond })
+	require.NoError(t, c.nodes[0].put(1, "1"))
+	c.eventually("three replicas", func() bool { return c.settled(3) })
+	spare := c.add()
+	lead, d := c.leaderOf(tkey(1))
+	var from keys.StoreID
+	for _, rd := range d.Replicas {
+		if rd.Store != lead.id.Store {
+			from = rd.Store
+		}
+	}
+	spare.stop()
+	c.net.elect()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := lead.store.AdminMove(ctx, d.RangeID, from, spare.id.Store)
+	require.ErrorContains(t, err, "does not answer")
+	c.eventually("the learner is removed", func() bool { return c.settled(3) })
+}
+
 func TestSplitUnderWritesOnThreeStores(t *testing.T) {
 	c := newCluster(t, 3)
 	c.eventually("three replicas", func() bool { return c.settled(3) })
