@@ -449,6 +449,11 @@ func (s *Session) prepareCommit() error {
 	if err := s.srv.cfg.Catalog.Check(); err != nil {
 		return err
 	}
+	if s.txn.coll.HasChanges() {
+		if err := s.srv.cfg.Schema.BeforeCommit(&s.ctx, s.txn.coll); err != nil {
+			return err
+		}
+	}
 	return s.txn.coll.Check()
 }
 

@@ -36,6 +36,24 @@ func (s *schemaSession) EvalContext() *expr.EvalContext { return (*Session)(s).e
 // UserID implements schemachange.Session.
 func (s *schemaSession) UserID() catalog.ID { return s.userID }
 
+// Alone implements schemachange.Session.
+func (s *schemaSession) Alone() bool {
+	return s.txn.block == blockNone || s.txn.block == blockImplicit && s.txn.statements == 0
+}
+
+// Permit implements schemachange.Session.
+func (s *schemaSession) Permit(st ast.Statement, coll *catalog.Collection) error {
+	if s.superuser {
+		return nil
+	}
+	for _, ch := range coll.Changes() {
+		if err := (*Session)(s).checkChange(coll, st, ch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Query implements schemachange.Session: it runs a statement with a plan in the
 // session's transaction and drops its rows.
 func (s *schemaSession) Query(ctx context.Context, text string) error {

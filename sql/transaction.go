@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
@@ -221,6 +222,9 @@ func (s *Session) commitTransaction() error {
 		return err
 	}
 	if err := t.Commit(&s.ctx); err != nil {
+		if _, unknown := errors.AsType[*kv.AmbiguousError](err); unknown {
+			s.srv.cfg.Schema.AfterUnknown(s.txn.coll)
+		}
 		s.abortTransaction()
 		return err
 	}

@@ -215,6 +215,14 @@ func (c *Collection) Release() {
 	c.atRelease = nil
 }
 
+// Detach moves the uses and fences of c to a Collection that is only to be released;
+// Release of c has no effect on them any more.
+func (c *Collection) Detach() *Collection {
+	d := &Collection{src: c.src, used: c.used, fenced: c.fenced, atRelease: c.atRelease}
+	c.used, c.fenced, c.atRelease = nil, nil, nil
+	return d
+}
+
 // AtRelease has f called by Release, after the fences of this node have fallen.
 func (c *Collection) AtRelease(f func()) { c.atRelease = append(c.atRelease, f) }
 

@@ -357,6 +357,17 @@ func (c *Collection) Changes() []Change {
 	return out
 }
 
+// EachChange calls yield for every object that the transaction has changed, with the
+// committed version (nil: created) and the present one (nil: dropped), neither of which
+// may be changed. The order is undefined.
+func (c *Collection) EachChange(yield func(was, is Descriptor) bool) {
+	for _, ch := range c.changed {
+		if (ch.orig != nil || ch.desc != nil) && !yield(ch.orig, ch.desc) {
+			return
+		}
+	}
+}
+
 // Original returns the committed version that a descriptor changed by the
 // transaction had before, nil if it was created by it.
 func (c *Collection) Original(id ID) Descriptor {

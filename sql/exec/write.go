@@ -458,9 +458,18 @@ func (w *writer) putRow(row types.Row) error {
 		if !w.t.Indexes[i].State.WritesInserts() {
 			continue
 		}
-		key, value, _, ok, err := w.entry(i, row)
+		key, value, exclusive, ok, err := w.entry(i, row)
 		if err != nil {
 			return err
+		}
+		if ok && exclusive && !w.t.Indexes[i].State.Readable() {
+			held, err := w.heldEntry(key)
+			if err != nil {
+				return err
+			}
+			if held != nil {
+				return w.duplicate(&w.t.Indexes[i], row)
+			}
 		}
 		if ok {
 			if err := w.r.writes.put(key, value); err != nil {
@@ -485,9 +494,14 @@ func (w *writer) deleteRow(row types.Row, rowKey []byte) error {
 		return err
 	}
 	for i := range w.t.Indexes {
-		key, _, _, ok, err := w.entry(i, row)
+		key, value, exclusive, ok, err := w.entry(i, row)
 		if err != nil {
 			return err
+		}
+		if ok && exclusive && !w.t.Indexes[i].State.Readable() {
+			if ok, err = w.ownsEntry(i, key, value); err != nil {
+				return err
+			}
 		}
 		if ok {
 			if err := w.r.writes.delete(key); err != nil {
@@ -528,7 +542,7 @@ func (w *writer) update(old, row types.Row, oldKey []byte) error {
 }
 
 func (w *writer) updateEntry(i int, old, row types.Row) error {
-	oldKey, oldValue, _, oldOK, err := w.entry(i, old)
+	oldKey, oldValue, exclusive, oldOK, err := w.entry(i, old)
 	if err != nil {
 		return err
 	}
@@ -540,6 +554,14 @@ func (w *writer) updateEntry(i int, old, row types.Row) error {
 	if same && bytes.Equal(oldValue, value) {
 		return nil
 	}
+	if oldOK && exclusive && !w.t.Indexes[i].State.Readable() {
+		if oldOK, err = w.ownsEntry(i, oldKey, oldValue); err != nil {
+			return err
+		}
+		if same && !oldOK {
+			return nil // who builds the index enters the row as it will be then
+		}
+	}
 	if oldOK && !same {
 		if err := w.r.writes.delete(oldKey); err != nil {
 			return err
@@ -549,6 +571,37 @@ func (w *writer) updateEntry(i int, old, row types.Row) error {
 		return w.r.writes.put(key, value)
 	}
 	return nil
+}
+
+// ownsEntry reports whether the entry at a key belongs to the row whose entry it would
+// be. While a unique index is being built, a row may have none yet, and another row with
+// the same values may: its entry must stay, because the index would miss that row. The key
+// is locked, so that it stays as it is found.
+func (w *writer) ownsEntry(i int, key, value []byte) (bool, error) {
+	held, err := w.heldEntry(key)
+	if held == nil || err != nil {
+		return false, err
+	}
+	x := &w.t.Indexes[i]
+	has, err := w.codec.rowKeyOfEntry(nil, x, key, held)
+	if err != nil {
+		return false, err
+	}
+	own, err := w.codec.rowKeyOfEntry(nil, x, key, value)
+	return bytes.Equal(has, own), err
+}
+
+// heldEntry returns the value at a key as this transaction sees it, nil if there is none,
+// after locking the key.
+func (w *writer) heldEntry(key []byte) ([]byte, error) {
+	value, ok, err := w.r.c.Txn.Get(w.r.ctx, key, txn.ForUpdate)
+	if err != nil || !ok {
+		value = nil
+	}
+	if held, is := w.r.writes.overlay(key); is {
+		value = held
+	}
+	return value, err
 }
 
 // lockStrength of rows that are deleted or whose keys change, and of other updates.

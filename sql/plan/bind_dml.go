@@ -532,7 +532,7 @@ func (b *binder) onConflict(ins *Insert, oc *ast.OnConflict) error {
 	switch {
 	case oc.Constraint != "":
 		for x := range t.AllIndexes {
-			if x.Name == oc.Constraint && x.Unique && x.Constraint != 0 && x.State.WritesInserts() {
+			if x.Name == oc.Constraint && x.Unique && x.Constraint != 0 && x.State.Readable() {
 				c.Arbiters = append(c.Arbiters, x)
 			}
 		}
@@ -619,7 +619,8 @@ func (b *binder) inferArbiters(ins *Insert, oc *ast.OnConflict) ([]*catalog.Inde
 	}
 	var out []*catalog.Index
 	match := func(x *catalog.Index, i int) {
-		if !x.Unique || !x.State.WritesInserts() {
+		// An index that is still being built misses conflicts.
+		if !x.Unique || !x.State.Readable() {
 			return
 		}
 		if i >= 0 && ins.IndexPreds[i] != nil && ExprKey(ins.IndexPreds[i]) != where {

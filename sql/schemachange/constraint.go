@@ -243,7 +243,7 @@ func (x *statement) addForeignKey(t *catalog.Table, k *ast.TableConstraint) (*ca
 // there is none.
 func uniqueIndexOver(t *catalog.Table, nums []catalog.AttNum) *catalog.Index {
 	for ix := range t.AllIndexes {
-		if !ix.Unique || ix.Hidden || ix.Predicate != nil || ix.Deferrable || len(ix.Columns) != len(nums) {
+		if !ix.Unique || !ix.State.Readable() || ix.Hidden || ix.Predicate != nil || ix.Deferrable || len(ix.Columns) != len(nums) {
 			continue
 		}
 		if !slices.ContainsFunc(ix.Columns, func(c catalog.IndexColumn) bool { return c.Num == 0 || !slices.Contains(nums, c.Num) }) {

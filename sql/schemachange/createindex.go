@@ -19,6 +19,12 @@ func (x *statement) createIndex(stmt *ast.CreateIndex) error {
 	default:
 		return sqlstate.New(sqlstate.UndefinedObject, "access method %q does not exist", stmt.Method)
 	}
+	if stmt.Concurrently {
+		if !x.s.Alone() {
+			return sqlstate.New(sqlstate.ActiveSQLTransaction, "CREATE INDEX CONCURRENTLY cannot run inside a transaction block")
+		}
+		return x.createIndexOnline(stmt)
+	}
 	name := catalogName(stmt.Table)
 	rel, err := x.coll.ResolveRelation(x.ctx, name)
 	if err != nil {
@@ -26,8 +32,7 @@ func (x *statement) createIndex(stmt *ast.CreateIndex) error {
 	}
 	old, ok := rel.(*catalog.Table)
 	if !ok {
-		return sqlstate.New(sqlstate.WrongObjectType, "cannot create index on relation %q", rel.Head().Name).
-			WithDetail("This operation is not supported for %ss.", rel.DescKind())
+		return noIndexOn(rel)
 	}
 	if stmt.Name != "" {
 		if ok, err := x.claimName(old.Schema, stmt.Name, stmt.IfNotExists); !ok {
@@ -47,6 +52,11 @@ func (x *statement) createIndex(stmt *ast.CreateIndex) error {
 		return err
 	}
 	return x.coll.Put(x.ctx, t)
+}
+
+func noIndexOn(rel catalog.Relation) error {
+	return sqlstate.New(sqlstate.WrongObjectType, "cannot create index on relation %q", rel.Head().Name).
+		WithDetail("This operation is not supported for %ss.", rel.DescKind())
 }
 
 // newIndex makes the description of an index of t.
@@ -135,7 +145,7 @@ func (x *statement) build(t *catalog.Table, indexes ...*catalog.Index) error {
 		}
 		writers = append(writers, w)
 	}
-	f := x.newFiller()
+	f := x.newFiller(t, indexes...)
 	err := x.eachRow(t, func(row types.Row, _, _ []byte) error {
 		for _, w := range writers {
 			if err := w.add(f, row); err != nil {

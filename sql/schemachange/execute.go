@@ -3,9 +3,9 @@ package schemachange
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spanlite/spanlite/kv"
-	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/sqlstate"
@@ -24,6 +24,8 @@ type statement struct {
 	// direct says that data of new indexes may be written outside of the transaction, whose
 	// snapshot can be moved up to see them.
 	direct bool
+	// fenceWait bounds the wait for users of a table; 0 is fenceTimeout.
+	fenceWait time.Duration
 }
 
 // Execute runs a statement in the session's transaction. Errors are *sqlstate.Error in
@@ -102,58 +104,47 @@ func (e *Executor) AfterCommit(ctx context.Context, coll *catalog.Collection) er
 	if !coll.HasChanges() {
 		return nil
 	}
-	changes := coll.Changes()
-	spans := garbage(coll, changes)
-	if err := e.cfg.Source.Publish(ctx, changes); err != nil {
+	if err := e.cfg.Source.Publish(ctx, coll.Changes()); err != nil {
 		e.log.Warn("publishing a schema change", "error", err)
 	}
 	if lifts := e.takeLifts(coll); len(lifts) > 0 {
 		runLifts(context.WithoutCancel(ctx), lifts)
 	}
-	if len(spans) > 0 && e.ctx.Err() == nil {
-		e.wg.Go(func() { e.clear(spans) })
+	if jobs := e.takeJobs(coll); len(jobs) > 0 {
+		if e.ctx.Err() == nil {
+			e.wg.Go(func() { e.finishJobs(jobs) })
+		}
 	}
 	return nil
 }
 
-// garbage returns the spans of indexes that no version reads any more.
-func garbage(coll *catalog.Collection, changes []catalog.Change) []keys.Span {
-	var out []keys.Span
-	for _, ch := range changes {
-		old, ok := coll.Original(ch.ID).(*catalog.Table)
-		if !ok {
-			continue
-		}
-		now, ok := ch.Desc.(*catalog.Table)
-		if !ok {
-			out = append(out, old.Span())
-			continue
-		}
-		live := map[uint32]bool{}
-		for ix := range now.AllIndexes {
-			live[ix.ID] = true
-		}
-		for ix := range old.AllIndexes {
-			if !live[ix.ID] {
-				out = append(out, old.IndexSpan(ix))
-			}
-		}
-	}
-	return out
-}
-
-// clear removes the data of spans once no node's image knows them. If the process ends
-// before, they stay: space lost, no harm done.
-func (e *Executor) clear(spans []keys.Span) {
-	if err := e.cfg.Source.AwaitAdopted(e.ctx, e.cfg.DB.Now()); err != nil {
+// AfterUnknown takes over a transaction whose commit may or may not have happened. Its
+// fences stand until the node has read what became of it. The session releases coll as
+// usual, without effect.
+func (e *Executor) AfterUnknown(coll *catalog.Collection) {
+	if !coll.HasChanges() || e.ctx.Err() != nil {
 		return
 	}
-	for _, s := range spans {
-		b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpDeleteRange, Key: s.Start, EndKey: s.End}}}
-		if err := e.cfg.DB.Send(e.ctx, &b); err != nil && e.ctx.Err() == nil {
-			e.log.Warn("clearing dropped data", "error", err)
+	held := coll.Detach()
+	e.wg.Go(func() {
+		defer held.Release()
+		for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+			err := e.cfg.Source.Refresh(e.ctx)
+			if err == nil {
+				if err = e.cfg.Source.Announce(e.ctx); err == nil {
+					return
+				}
+			}
+			timer := time.NewTimer(pause)
+			select {
+			case <-timer.C:
+				e.log.Warn("outcome of a schema change", "error", err)
+			case <-e.ctx.Done():
+				timer.Stop()
+				return
+			}
 		}
-	}
+	})
 }
 
 func isConditionFailed(err error) bool {

@@ -53,6 +53,14 @@ type Executor struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	// process tells the jobs of this process from those that its node left earlier.
+	process uint64
+	jobsMu  sync.Mutex
+	// inHand are the jobs of this process that are looked after.
+	inHand map[uint64]bool
+	// noted are the jobs of transactions that are open.
+	noted map[*catalog.Collection][]*job
+
 	// lifts has what lifts the fences at other nodes, by transaction.
 	liftsMu sync.Mutex
 	lifts   map[*catalog.Collection][]func(context.Context)
@@ -71,22 +79,32 @@ type Session interface {
 	PlanContext() *plan.Context
 	EvalContext() *expr.EvalContext
 	UserID() catalog.ID
+	// Alone reports whether the statement is the whole of its transaction, so that it
+	// may commit parts of its work by itself.
+	Alone() bool
+	// Permit checks that the session's role may make the changes of a transaction that
+	// the statement is about to commit by itself.
+	Permit(stmt ast.Statement, coll *catalog.Collection) error
 	// Query runs a statement in the session's transaction, without a result.
 	Query(ctx context.Context, sql string) error
 }
 
 // New returns an Executor; Close it.
 func New(cfg Config) *Executor {
-	e := &Executor{cfg: cfg, log: cfg.Logger, lifts: make(map[*catalog.Collection][]func(context.Context))}
+	e := &Executor{
+		cfg: cfg, log: cfg.Logger, lifts: make(map[*catalog.Collection][]func(context.Context)),
+		process: uint64(cfg.DB.Now()), inHand: make(map[uint64]bool), noted: make(map[*catalog.Collection][]*job),
+	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.wg.Go(e.sweepLoop)
 	return e
 }
 
-// Close stops background work and waits for it. What is left over, data of dropped
-// objects, stays in the store.
+// Close stops background work and waits for it. The jobs that are left over are done by
+// another node, or by this one when it starts again.
 func (e *Executor) Close() {
 	e.cancel()
 	e.wg.Wait()

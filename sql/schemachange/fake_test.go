@@ -68,6 +68,15 @@ func (s *store) Send(_ context.Context, b *kv.Batch) error {
 			s.data[string(op.Key)] = bytes.Clone(op.Value)
 		case kv.OpGet:
 			op.Value, op.Found = s.data[string(op.Key)], s.data[string(op.Key)] != nil
+		case kv.OpDelete:
+			delete(s.data, string(op.Key))
+		case kv.OpScan:
+			for _, k := range slices.Sorted(maps.Keys(s.data)) {
+				if k >= string(op.Key) && k < string(op.EndKey) {
+					op.Rows.Append([]byte(k), s.data[k], 1)
+				}
+			}
+			op.Resume = nil
 		case kv.OpDeleteRange:
 			maps.DeleteFunc(s.data, func(k string, _ []byte) bool { return k >= string(op.Key) && k < string(op.EndKey) })
 		case kv.OpCompareAndPut:
@@ -212,6 +221,7 @@ func (n *node) begin() {
 }
 
 func (n *node) commit() {
+	require.NoError(n.t, n.ex.BeforeCommit(context.Background(), n.coll))
 	n.txn.commit()
 	require.NoError(n.t, n.ex.AfterCommit(context.Background(), n.coll))
 	n.coll.Release()
@@ -225,8 +235,10 @@ func (n *node) Notice(e *sqlstate.Error)     { n.notices = append(n.notices, e.S
 func (n *node) PlanContext() *plan.Context {
 	return &plan.Context{Catalog: n.coll, Registry: n.reg, Parser: stored{}, Eval: n.ec}
 }
-func (n *node) EvalContext() *expr.EvalContext { return n.ec }
-func (n *node) UserID() catalog.ID             { return catalog.RoleRoot }
+func (n *node) EvalContext() *expr.EvalContext                  { return n.ec }
+func (n *node) UserID() catalog.ID                              { return catalog.RoleRoot }
+func (n *node) Alone() bool                                     { return true }
+func (n *node) Permit(ast.Statement, *catalog.Collection) error { return nil }
 func (n *node) Query(context.Context, string) error {
 	return sqlstate.Unsupported("queries in this test")
 }

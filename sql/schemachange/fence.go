@@ -78,7 +78,11 @@ func (x *statement) fence(id catalog.ID) error {
 	if _, err := x.lockTable(id); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(x.ctx, fenceTimeout, errFenceTimeout)
+	wait := fenceTimeout
+	if x.fenceWait > 0 {
+		wait = x.fenceWait
+	}
+	ctx, cancel := context.WithTimeoutCause(x.ctx, wait, errFenceTimeout)
 	defer cancel()
 	for {
 		t, _ := src.Snapshot().ByID(id).(*catalog.Table)
@@ -88,14 +92,14 @@ func (x *statement) fence(id catalog.ID) error {
 		if !t.Fence() {
 			// A fence that is about to fall: its transaction has given the lock away.
 			if err := src.AwaitUsable(ctx, t); err != nil {
-				return fenceError(err, t)
+				return fenceError(err, t, wait)
 			}
 			continue
 		}
 		if err := x.awaitOthers(ctx, t); err != nil {
 			t.Unfence()
 			src.FenceFell()
-			return fenceError(err, t)
+			return fenceError(err, t, wait)
 		}
 		x.coll.SetFenced(t)
 		return x.catchUp(x.e.cfg.DB.Now())
@@ -162,10 +166,10 @@ func runLifts(ctx context.Context, lifts []func(context.Context)) {
 
 var errFenceTimeout = errors.New("schemachange: a table stayed in use")
 
-func fenceError(err error, t *catalog.Table) error {
+func fenceError(err error, t *catalog.Table, wait time.Duration) error {
 	if errors.Is(err, errFenceTimeout) {
 		return sqlstate.New(sqlstate.LockNotAvailable, "canceling statement due to lock timeout").
-			WithDetail("Other transactions kept using relation %q for %s.", t.Name, fenceTimeout)
+			WithDetail("Other transactions kept using relation %q for %s.", t.Name, wait)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/rowenc"
@@ -75,10 +76,16 @@ type filler struct {
 	group   *errgroup.Group
 	ctx     context.Context
 	written int64
+	// spans are what is written to, until a job guards them.
+	spans []keys.Span
 }
 
-func (x *statement) newFiller() *filler {
+// newFiller returns a filler for indexes of t.
+func (x *statement) newFiller(t *catalog.Table, indexes ...*catalog.Index) *filler {
 	f := &filler{x: x, batch: &kv.Batch{}}
+	for _, ix := range indexes {
+		f.spans = append(f.spans, t.IndexSpan(ix))
+	}
 	f.group, f.ctx = errgroup.WithContext(x.ctx)
 	f.group.SetLimit(fillInFlight)
 	return f
@@ -106,6 +113,12 @@ func (f *filler) put(key, value []byte) error {
 func (f *filler) flush() error {
 	if len(f.batch.Ops) == 0 {
 		return nil
+	}
+	if f.spans != nil {
+		if err := f.x.e.Guard(f.x.ctx, f.x.coll, f.spans); err != nil {
+			return err
+		}
+		f.spans = nil
 	}
 	b := f.batch
 	f.batch, f.arena = &kv.Batch{Ops: make([]kv.Op, 0, len(b.Ops)+8)}, nil
@@ -146,7 +159,7 @@ type indexWriter struct {
 	values []types.Datum
 	key    []byte
 	value  []byte
-	// null says that the key last written may occur more than once.
+	// exclusive says that no other row may have an entry with the same key.
 	exclusive bool
 }
 
@@ -175,29 +188,34 @@ func (x *statement) newIndexWriter(t *catalog.Table, codec *rowenc.Codec, ix *ca
 	return w, nil
 }
 
-// add writes the entry of a row.
-func (w *indexWriter) add(f *filler, row types.Row) error {
+// entry computes the entry of a row in w.key, w.value and w.exclusive; ok is false if a
+// partial index does not have the row.
+func (w *indexWriter) entry(row types.Row) (ok bool, err error) {
 	ec := w.x.s.EvalContext()
 	if w.pred != nil {
 		d, err := w.pred.Eval(ec, row)
 		if err != nil || d.IsNull() || !d.Bool() {
-			return err
+			return false, err
 		}
 	}
 	for i, c := range w.ix.Columns {
 		if e := w.exprs[i]; e != nil {
 			d, err := e.Eval(ec, row)
 			if err != nil {
-				return err
+				return false, err
 			}
 			w.values[i] = d
 		} else {
 			w.values[i] = row[w.t.MustOrdinal(c.Num)]
 		}
 	}
-	var err error
 	w.key, w.value, w.exclusive, err = w.codec.Entry(w.key[:0], w.value[:0], w.ix, w.values, row)
-	if err != nil {
+	return err == nil, err
+}
+
+// add writes the entry of a row.
+func (w *indexWriter) add(f *filler, row types.Row) error {
+	if ok, err := w.entry(row); !ok {
 		return err
 	}
 	if w.exclusive && !w.unique.add(w.key) {

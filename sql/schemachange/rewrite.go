@@ -82,7 +82,7 @@ func (x *statement) rewrite(old, t *catalog.Table, compute map[catalog.AttNum]ex
 	}
 	newRowID := t.HasRowID() && !old.HasRowID()
 	ec := x.s.EvalContext()
-	f := x.newFiller()
+	f := x.newFiller(t, slices.Collect(t.AllIndexes)...)
 	row := make(types.Row, len(t.Columns))
 	var key, value []byte
 	var unique uniqueKeys

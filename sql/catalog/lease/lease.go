@@ -145,6 +145,9 @@ func (s *Source) Snapshot() *catalog.Snapshot { return s.snapshot.Load() }
 // Generation implements catalog.Source.
 func (s *Source) Generation() uint64 { return s.generation.Load() }
 
+// Node returns the node's id.
+func (s *Source) Node() keys.NodeID { return s.cfg.Node }
+
 // Virtual implements catalog.Source.
 func (s *Source) Virtual() catalog.VirtualSchemas { return s.cfg.Virtual }
 
@@ -200,6 +203,11 @@ func (s *Source) Publish(ctx context.Context, changes []catalog.Change) error {
 	if err != nil {
 		return s.Refresh(ctx)
 	}
+	return s.Announce(ctx)
+}
+
+// Announce tells the other nodes that the catalog has changed, which this one knows.
+func (s *Source) Announce(ctx context.Context) error {
 	n, err := s.cfg.DB.Increment(ctx, counterKey, 1)
 	if err != nil {
 		return err

@@ -1,0 +1,391 @@
+package schemachange
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/catalog/lease"
+)
+
+// A job is work that outlives the transaction which asked for it, so it is a row of a
+// system table until it is done: whoever finds it when its node has died can finish it.
+// All jobs may be done twice, by two nodes at once.
+//
+// The row's key is the job's number (catalog.SysJobs); its value is
+//
+//	+-----------+---------+--------------+-----------------+-----------------+-------+
+//	| format u8 | kind u8 | node uvarint | process uvarint | created uvarint | spans |
+//	+-----------+---------+--------------+-----------------+-----------------+-------+
+//
+// with the node and process that look after it, the time it was written (hlc.Timestamp),
+// and for spans a uvarint number of them and then each one's start and end, both as
+// uvarint length and bytes.
+type job struct {
+	id      uint64
+	kind    jobKind
+	node    keys.NodeID
+	process uint64
+	created hlc.Timestamp
+	spans   []keys.Span
+}
+
+// jobKind is what a job is about. The values are stored.
+type jobKind uint8
+
+const (
+	// jobClear removes the data of dropped objects. The row commits with the
+	// transaction that drops them.
+	jobClear jobKind = 1
+	// jobGuard says that a transaction writes data of an index around itself, into
+	// spans that only its commit makes reachable. The row is written before the data,
+	// and deleted after the commit. If the transaction does not commit, the spans are
+	// cleared.
+	jobGuard jobKind = 2
+	// jobBuild says that an index is being built beside writers, in several
+	// transactions (online.go). If the process ends before it is done, the index is
+	// removed. The span is the index's.
+	jobBuild jobKind = 3
+)
+
+const (
+	jobFormat = 1
+	// sweepInterval is how often a node looks for jobs that others have left.
+	sweepInterval = 5 * time.Minute
+	// guardPeriod is for how long data are left alone whose transaction has ended with
+	// no known outcome, or on a node that is gone: a commit that is still on its way
+	// somewhere must not find its index empty.
+	guardPeriod = 10 * time.Minute
+)
+
+// jobCounter numbers the jobs.
+var jobCounter = keys.System("jobs/next-id")
+
+var errJob = errors.New("schemachange: malformed job")
+
+func (j *job) key() keys.Key { return catalog.SystemKey(catalog.SysJobs, j.id) }
+
+func (j *job) encode() []byte {
+	b := []byte{jobFormat, byte(j.kind)}
+	b = binary.AppendUvarint(b, uint64(j.node))
+	b = binary.AppendUvarint(b, j.process)
+	b = binary.AppendUvarint(b, uint64(j.created))
+	b = binary.AppendUvarint(b, uint64(len(j.spans)))
+	for _, s := range j.spans {
+		b = append(binary.AppendUvarint(b, uint64(len(s.Start))), s.Start...)
+		b = append(binary.AppendUvarint(b, uint64(len(s.End))), s.End...)
+	}
+	return b
+}
+
+func decodeJob(key, value []byte) (*job, error) {
+	prefix := catalog.SystemKey(catalog.SysJobs)
+	if len(key) != len(prefix)+8 || len(value) < 2 {
+		return nil, errJob
+	}
+	if value[0] != jobFormat {
+		return nil, fmt.Errorf("schemachange: job has format %d, this release reads %d", value[0], jobFormat)
+	}
+	j := &job{id: binary.BigEndian.Uint64(key[len(prefix):]), kind: jobKind(value[1])}
+	b, bad := value[2:], false
+	number := func() uint64 {
+		n, l := binary.Uvarint(b)
+		if l <= 0 {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[l:]
+		return n
+	}
+	bytes := func() keys.Key {
+		n := number()
+		if n > uint64(len(b)) {
+			bad = true
+			return nil
+		}
+		k := slices.Clone(b[:n])
+		b = b[n:]
+		return k
+	}
+	node := number()
+	j.process = number()
+	j.created = hlc.Timestamp(number())
+	spans := number()
+	if node > 1<<32-1 || spans > uint64(len(b)) {
+		return nil, errJob
+	}
+	j.node = keys.NodeID(node)
+	for range spans {
+		j.spans = append(j.spans, keys.Span{Start: bytes(), End: bytes()})
+	}
+	if bad || len(b) != 0 {
+		return nil, errJob
+	}
+	return j, nil
+}
+
+// newJob returns a job of this process, which counts as in hand until letGo.
+func (e *Executor) newJob(ctx context.Context, kind jobKind, spans []keys.Span) (*job, error) {
+	id, err := e.cfg.DB.Increment(ctx, jobCounter, 1)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{id: uint64(id), kind: kind, node: e.cfg.Source.Node(), process: e.process, created: e.cfg.DB.Now(), spans: spans}
+	e.jobsMu.Lock()
+	e.inHand[j.id] = true
+	e.jobsMu.Unlock()
+	return j, nil
+}
+
+// letGo leaves a job to the sweep, if its row is still there.
+func (e *Executor) letGo(j *job) {
+	e.jobsMu.Lock()
+	delete(e.inHand, j.id)
+	e.jobsMu.Unlock()
+}
+
+// write makes a job known before the work it is about begins.
+func (e *Executor) write(ctx context.Context, j *job) error {
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpPut, Key: j.key(), Value: j.encode()}}}
+	return e.cfg.DB.Send(ctx, &b)
+}
+
+// done removes a job.
+func (e *Executor) done(ctx context.Context, j *job) error {
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpDelete, Key: j.key()}}}
+	return e.cfg.DB.Send(ctx, &b)
+}
+
+// BeforeCommit adds to a transaction that has dropped data the job to clear them. The
+// session calls it before it commits a transaction that has changed the catalog.
+func (e *Executor) BeforeCommit(ctx context.Context, coll *catalog.Collection) error {
+	spans := garbage(coll)
+	if len(spans) == 0 {
+		return nil
+	}
+	j, err := e.newJob(ctx, jobClear, spans)
+	if err != nil {
+		return err
+	}
+	e.note(coll, j)
+	return coll.Txn().Put(ctx, j.key(), j.encode())
+}
+
+// Guard makes sure that data in spans, which only the transaction's commit makes
+// reachable, do not stay for ever if it does not commit. Whoever writes such data around
+// the transaction calls it first.
+func (e *Executor) Guard(ctx context.Context, coll *catalog.Collection, spans []keys.Span) error {
+	j, err := e.newJob(ctx, jobGuard, spans)
+	if err != nil {
+		return err
+	}
+	e.note(coll, j)
+	return e.write(ctx, j)
+}
+
+// note keeps a job with the transaction until it has ended.
+func (e *Executor) note(coll *catalog.Collection, j *job) {
+	e.jobsMu.Lock()
+	defer e.jobsMu.Unlock()
+	if e.noted[coll] == nil {
+		coll.AtRelease(func() {
+			for _, j := range e.takeJobs(coll) {
+				e.letGo(j)
+			}
+		})
+	}
+	e.noted[coll] = append(e.noted[coll], j)
+}
+
+func (e *Executor) takeJobs(coll *catalog.Collection) []*job {
+	e.jobsMu.Lock()
+	defer e.jobsMu.Unlock()
+	jobs := e.noted[coll]
+	delete(e.noted, coll)
+	return jobs
+}
+
+// garbage returns the spans of indexes that the transaction's commit makes unreachable.
+func garbage(coll *catalog.Collection) []keys.Span {
+	var out []keys.Span
+	coll.EachChange(func(was, is catalog.Descriptor) bool {
+		old, ok := was.(*catalog.Table)
+		if !ok {
+			return true
+		}
+		now, ok := is.(*catalog.Table)
+		if !ok {
+			out = append(out, old.Span())
+			return true
+		}
+		live := map[uint32]bool{}
+		for ix := range now.AllIndexes {
+			live[ix.ID] = true
+		}
+		for ix := range old.AllIndexes {
+			if !live[ix.ID] {
+				out = append(out, old.IndexSpan(ix))
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// reachable reports whether the node's image has the table or index of a span.
+func (e *Executor) reachable(span keys.Span) bool {
+	id, rest, ok := keys.DecodeTable(span.Start)
+	if !ok || catalog.ID(id) < catalog.FirstUserID {
+		return true // not ours to clear
+	}
+	t, ok := e.cfg.Source.Snapshot().ByID(catalog.ID(id)).(*catalog.Table)
+	if !ok {
+		return false
+	}
+	if len(rest) < 4 {
+		return true
+	}
+	for ix := range t.AllIndexes {
+		if ix.ID == binary.BigEndian.Uint32(rest) {
+			return true
+		}
+	}
+	return false
+}
+
+// clear does a job whose spans nobody reaches, once no node's image knows them.
+func (e *Executor) clear(ctx context.Context, j *job) error {
+	if err := e.cfg.Source.AwaitAdopted(ctx, e.cfg.DB.Now()); err != nil {
+		return err
+	}
+	for _, s := range j.spans {
+		if e.reachable(s) {
+			return fmt.Errorf("%x, which is to be cleared, is in use", s.Start)
+		}
+		b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpDeleteRange, Key: s.Start, EndKey: s.End}}}
+		if err := e.cfg.DB.Send(ctx, &b); err != nil {
+			return err
+		}
+	}
+	return e.done(ctx, j)
+}
+
+// finishJobs does what the jobs of a committed transaction ask for.
+func (e *Executor) finishJobs(jobs []*job) {
+	for _, j := range jobs {
+		var err error
+		if j.kind == jobClear {
+			err = e.clear(e.ctx, j)
+		} else {
+			err = e.done(e.ctx, j)
+		}
+		e.letGo(j)
+		if err != nil && e.ctx.Err() == nil {
+			e.log.Warn("schema change job, to be tried again", "job", j.id, "error", err)
+		}
+	}
+}
+
+// sweepLoop sweeps now and then until Close.
+func (e *Executor) sweepLoop() {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		if err := e.Sweep(e.ctx); err != nil && e.ctx.Err() == nil {
+			e.log.Warn("schema change jobs", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
+
+// Sweep does the jobs that were left by processes that have ended, and those of this one
+// that failed.
+func (e *Executor) Sweep(ctx context.Context) error {
+	jobs, err := e.jobs(ctx)
+	if err != nil || len(jobs) == 0 {
+		return err
+	}
+	if err := e.cfg.Source.Refresh(ctx); err != nil {
+		return err
+	}
+	holders, err := e.cfg.Source.Holders(ctx)
+	if err != nil {
+		return err
+	}
+	now := e.cfg.DB.Now()
+	var errs []error
+	for _, j := range jobs {
+		if !e.abandoned(j, holders) {
+			continue
+		}
+		var err error
+		switch {
+		case j.kind == jobClear:
+			err = e.clear(ctx, j)
+		case j.kind == jobBuild:
+			err = e.removeUnfinished(ctx, j)
+		case j.created.Add(guardPeriod) > now:
+		case slices.ContainsFunc(j.spans, e.reachable):
+			err = e.done(ctx, j) // it has committed
+		default:
+			err = e.clear(ctx, j)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("job %d: %w", j.id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// abandoned reports whether nobody has a job in hand: its process has ended, or it is our
+// own and we have let it go.
+func (e *Executor) abandoned(j *job, holders []lease.Holder) bool {
+	if j.node == e.cfg.Source.Node() {
+		if j.process != e.process {
+			return true
+		}
+		e.jobsMu.Lock()
+		defer e.jobsMu.Unlock()
+		return !e.inHand[j.id]
+	}
+	return !slices.ContainsFunc(holders, func(h lease.Holder) bool { return h.Node == j.node })
+}
+
+// jobs returns all jobs there are.
+func (e *Executor) jobs(ctx context.Context) ([]*job, error) {
+	var out []*job
+	span := catalog.SystemSpan(catalog.SysJobs)
+	var rows kv.Rows
+	for start := span.Start; start != nil; {
+		rows.Reset()
+		b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpScan, Key: start, EndKey: span.End, Rows: &rows}}}
+		if err := e.cfg.DB.Send(ctx, &b); err != nil {
+			return nil, err
+		}
+		for pos := 0; ; {
+			key, value, _, next, ok := rows.Next(pos)
+			if !ok {
+				break
+			}
+			pos = next
+			j, err := decodeJob(key, value)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, j)
+		}
+		start = slices.Clone(b.Ops[0].Resume)
+	}
+	return out, nil
+}
