@@ -51,6 +51,19 @@ func NewAdminClient(addr, certsDir string) (*AdminClient, error) {
 	return &AdminClient{addr: addr, secure: certsDir != "", dialer: rpc.NewDialer(cfg)}, nil
 }
 
+// Admin returns an administrator's connection to this node over the node's own
+// network, for programs that embed one. Close it.
+func (n *Node) Admin() *AdminClient {
+	return &AdminClient{addr: n.ListenAddr(), dialer: rpc.NewDialer(rpc.Config{
+		Clock:          hlc.NewClock(n.cfg.ClockSource, 0),
+		Identity:       func() storage.Identity { return storage.Identity{} },
+		Resolve:        func(keys.NodeID) (string, bool) { return "", false },
+		Dial:           n.cfg.Network.Dial,
+		OffsetInterval: -1,
+		CallTimeout:    time.Minute,
+	})}
+}
+
 // Close ends the connection.
 func (c *AdminClient) Close() error { return c.dialer.Close() }
 

@@ -27,6 +27,7 @@ const (
 	callUnfence     = "catalog.unfence"      // fenceID
 	callFences      = "catalog.fences"       // -> []fenceID that the node owns
 	callFenceStands = "catalog.fence.stands" // fenceID -> bool
+	callDrained     = "catalog.drained"      // drainID -> fenceReply
 
 	callNodeStatus       = "node.status"       // -> []sql.NodeInfo
 	callNodeDrain        = "node.drain"        // nodeRequest -> nodeReply
@@ -112,6 +113,7 @@ func (n *Node) registerCalls() {
 	handle(n, callVictim, running(n, n.handleVictim))
 	handle(n, callFence, n.handleFence)
 	handle(n, callUnfence, n.handleUnfence)
+	handle(n, callDrained, n.handleDrained)
 	handle(n, callFences, func(context.Context, none) ([]fenceID, error) { return n.fences.owned(), nil })
 	handle(n, callFenceStands, func(_ context.Context, id fenceID) (bool, error) { return n.fences.owns(id), nil })
 	handle(n, callNodeRecords, running(n, func(context.Context, none) ([]liveness.Record, error) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,8 +25,10 @@ const (
 type Config struct {
 	// StoreDir is the folder of the node's data; empty for a store in memory.
 	StoreDir string
-	// FS replaces the file system: for simulation and tests.
-	FS vfs.FS
+	// FS replaces the file system, and Network the network: for simulation and
+	// tests. A node with an FS keeps its files small, as one in memory does.
+	FS      vfs.FS
+	Network Network
 	// ClockSource replaces the machine's clock.
 	ClockSource hlc.Source
 	// MaxOffset is how far apart the clocks of two nodes may be. Default 250 ms.
@@ -67,6 +70,22 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Network is how a node is reached by others and by clients, and reaches them.
+// Addresses are HOST:PORT.
+type Network interface {
+	Listen(addr string) (net.Listener, error)
+	Dial(ctx context.Context, addr string) (net.Conn, error)
+}
+
+// tcp is the network of the machine.
+type tcp struct{}
+
+func (tcp) Listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+
+func (tcp) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", addr)
+}
+
 // noSocket as an address opens no listener.
 const noSocket = "none"
 
@@ -77,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ClockSource == nil {
 		c.ClockSource = hlc.WallSource
+	}
+	if c.Network == nil {
+		c.Network = tcp{}
 	}
 	if c.ListenAddr == "" {
 		c.ListenAddr = "127.0.0.1:" + DefaultListenPort

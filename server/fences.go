@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/liveness"
 	"github.com/spanlite/spanlite/sql/catalog"
@@ -229,13 +231,57 @@ func (n *Node) hasLease(ctx context.Context, node keys.NodeID) (bool, error) {
 	return slices.ContainsFunc(holders, func(h lease.Holder) bool { return h.Node == node }), err
 }
 
+// drainID names a version of a table.
+type drainID struct {
+	Table   catalog.ID `json:"table"`
+	Version uint32     `json:"version"`
+}
+
+// Drain implements schemachange.Peers.
+func (p *fencePeers) Drain(ctx context.Context, table catalog.ID, version uint32) error {
+	n := (*Node)(p)
+	targets, err := n.catalogUsers(ctx, n.catalog)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, to := range targets {
+		group.Go(func() error { return n.drainedAt(ctx, to, callDrained, drainID{table, version}) })
+	}
+	return group.Wait()
+}
+
+// handleDrained brings the image of the catalog up to date and waits for a while until no
+// transaction uses an earlier version of a table.
+func (n *Node) handleDrained(ctx context.Context, id drainID) (fenceReply, error) {
+	if n.stage.Load() < stageSQL {
+		return fenceReply{Starting: true}, nil
+	}
+	if err := n.catalog.Refresh(ctx); err != nil {
+		return fenceReply{}, err
+	}
+	t, _ := n.catalog.Snapshot().ByID(id.Table).(*catalog.Table)
+	if t == nil {
+		return fenceReply{Drained: true}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, fenceWait)
+	defer cancel()
+	return fenceReply{Drained: t.AwaitPredecessors(ctx, id.Version) == nil}, nil
+}
+
 // fenceAt fences a table at one node and waits until nobody uses it there.
 func (n *Node) fenceAt(ctx context.Context, to keys.NodeID, id fenceID) error {
+	return n.drainedAt(ctx, to, callFence, id)
+}
+
+// drainedAt repeats a call of a node until it says that a table is drained there, or the
+// node cannot use it.
+func (n *Node) drainedAt(ctx context.Context, to keys.NodeID, name string, id any) error {
 	var busy int64
 	var failure error
 	for {
 		callCtx, cancel := context.WithTimeout(ctx, fenceWait+fenceCallSlack)
-		reply, err := call[fenceReply](callCtx, n.dialer, to, callFence, id)
+		reply, err := call[fenceReply](callCtx, n.dialer, to, name, id)
 		cancel()
 		switch {
 		case err == nil && reply.Drained:

@@ -150,7 +150,7 @@ func (n *Node) openListeners(context.Context) error {
 		if l.addr == "" || l.addr == noSocket {
 			continue
 		}
-		s, err := net.Listen("tcp", l.addr)
+		s, err := n.cfg.Network.Listen(l.addr)
 		if err != nil {
 			return fmt.Errorf("%s=%s: %w", l.flag, l.addr, err)
 		}
@@ -171,6 +171,9 @@ func (n *Node) openEngine(context.Context) error {
 		n.fs = vfs.Default
 	case n.dir == "":
 		n.dir = "store"
+	}
+	if n.cfg.FS != nil {
+		opts.MemTableBytes = 16 << 20
 	}
 	if err := n.fs.MkdirAll(n.dir, 0o755); err != nil {
 		return fmt.Errorf("--store=%s: %w", n.dir, err)
@@ -225,7 +228,7 @@ func (n *Node) serveRPC(context.Context) error {
 	n.service = rpc.NewService(rpc.ServiceConfig{Clock: n.clock})
 	n.registerCalls()
 	n.transport = transport.NewGRPC(transport.GRPCConfig{
-		Clock: n.clock, Credentials: clientCreds,
+		Clock: n.clock, Credentials: clientCreds, Dial: n.cfg.Network.Dial,
 		Resolve: func(id keys.StoreID) (string, bool) {
 			if n.registry == nil {
 				return "", false
@@ -234,7 +237,7 @@ func (n *Node) serveRPC(context.Context) error {
 		},
 	})
 	n.dialer = rpc.NewDialer(rpc.Config{
-		Clock: n.clock, Credentials: clientCreds,
+		Clock: n.clock, Credentials: clientCreds, Dial: n.cfg.Network.Dial,
 		Identity: func() storage.Identity { return n.identity },
 		Resolve: func(id keys.NodeID) (string, bool) {
 			if n.registry == nil {
@@ -273,7 +276,7 @@ func (n *Node) openStore(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--locality: %w", err)
 	}
-	inMemory := n.cfg.StoreDir == "" && n.cfg.FS == nil
+	inMemory := n.cfg.StoreDir == "" || n.cfg.FS != nil
 	raft := raftgroup.Config{
 		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "log"), SnapshotDir: n.fs.PathJoin(n.dir, "snapshots"),
 		Events: raftgroup.EventListener{
@@ -293,7 +296,7 @@ func (n *Node) openStore(context.Context) error {
 		raft.Transport = n.transport
 	}
 	var disk func() (capacity, available int64)
-	if !inMemory && n.cfg.FS == nil {
+	if !inMemory {
 		disk = func() (capacity, available int64) { return diskSpace(n.dir) }
 	}
 	ttl := n.cfg.GCTTL
@@ -401,7 +404,7 @@ func (n *Node) openSQL(ctx context.Context) error {
 		return err
 	}
 	registry := builtins.Registry()
-	n.schema = schemachange.New(schemachange.Config{DB: catalogDB, Source: n.catalog, Registry: registry, Peers: (*fencePeers)(n), Logger: n.log})
+	n.schema = schemachange.New(schemachange.Config{DB: catalogDB, Source: n.catalog, Registry: registry, Parser: sql.CatalogParser(), Peers: (*fencePeers)(n), Logger: n.log})
 	n.sql = sql.NewServer(sql.Config{
 		DB: n.db, Catalog: n.catalog, Registry: registry, Schema: n.schema, Node: n.identity.Node,
 		Memory: exec.NewPool(n.cfg.SQLMemoryBytes), Version: release, TempDir: os.TempDir(),

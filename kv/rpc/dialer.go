@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +49,9 @@ type Config struct {
 	Credentials credentials.TransportCredentials
 	// Codec carries errors and row filters of higher layers.
 	Codec kv.Codec
-	// Options are further options, such as a dialer for tests.
+	// Dial makes the connections; nil: gRPC's own dialer, over TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Options are further options, for tests.
 	Options []grpc.DialOption
 
 	// ConnectTimeout bounds the making of a connection. Default 3 s.
@@ -186,6 +189,9 @@ func (d *Dialer) dial(addr string) (*grpc.ClientConn, error) {
 		grpc.WithIdleTimeout(0),
 		grpc.WithDefaultCallOptions(grpc.CallContentSubtype(codecName), grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 	}, d.cfg.Options...)
+	if d.cfg.Dial != nil {
+		opts = append(opts, grpc.WithContextDialer(d.cfg.Dial))
+	}
 	// Addresses are taken as they are: no resolver, no proxy.
 	return grpc.NewClient("passthrough:///"+addr, append(opts, grpc.WithNoProxy())...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,8 @@ type GRPCConfig struct {
 	Cluster string
 	// Credentials secure the connections; nil: none.
 	Credentials credentials.TransportCredentials
+	// Dial makes the connections; nil: gRPC's own dialer, over TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// QueueBytes bounds what waits for one store and class. Default 32 MB.
 	QueueBytes int
 	// SilentAfter is for how long a store may be silent before its connections are
@@ -446,14 +449,18 @@ func (t *GRPC) conn(to keys.StoreID) (*grpc.ClientConn, error) {
 	}
 	b := backoff.DefaultConfig
 	b.BaseDelay, b.MaxDelay = 50*time.Millisecond, time.Second
-	cc, err := grpc.NewClient("passthrough:///"+addr,
+	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(t.cfg.Credentials),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: b, MinConnectTimeout: 3 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}),
-		grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(4<<20),
+		grpc.WithInitialWindowSize(1 << 20), grpc.WithInitialConnWindowSize(4 << 20),
 		grpc.WithIdleTimeout(0), grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(2*MaxMessageSize), grpc.MaxCallSendMsgSize(2*MaxMessageSize)),
-	)
+	}
+	if t.cfg.Dial != nil {
+		opts = append(opts, grpc.WithContextDialer(t.cfg.Dial))
+	}
+	cc, err := grpc.NewClient("passthrough:///"+addr, opts...)
 	if err != nil {
 		return nil, err
 	}
