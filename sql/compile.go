@@ -96,7 +96,7 @@ func (s *Session) fresh(c *compiled) bool {
 	if c.private || c.user != s.userID || c.generation != s.srv.cfg.Catalog.Generation() {
 		return false
 	}
-	return s.txn.coll == nil || !s.txn.coll.HasChanges()
+	return s.txn.coll == nil || !s.txn.coll.HasChanges() && s.txn.asOf == 0
 }
 
 func sameColumns(a, b []Column) bool {
@@ -113,6 +113,9 @@ func (s *Session) compileStatement(st *parser.Statement, declared []*types.T) (*
 		return c, nil
 	}
 	s.srv.metrics.PlanMisses.Add(1)
+	if q := asOfQuery(st.AST); q != nil {
+		return s.compileAsOf(q, declared)
+	}
 	c, err := s.bindAndOptimize(st.AST, declared)
 	if err != nil && s.txn.coll == nil && mayBeUnknownYet(err) {
 		// The object may have been created on another node a moment ago.
@@ -148,6 +151,10 @@ func (s *Session) bindAndOptimize(st ast.Statement, declared []*types.T) (*compi
 	if err != nil {
 		return nil, err
 	}
+	if logical.AsOf != nil && s.txn.asOf == 0 {
+		return nil, sqlstate.Unsupported("AS OF SYSTEM TIME of a query that is no statement of its own").
+			WithHint("BEGIN AS OF SYSTEM TIME makes all of a transaction read the past.")
+	}
 	physical, err := opt.Optimize(&opt.Config{
 		Eval: ec, Registry: s.srv.cfg.Registry, Stats: s.srv.cfg.Stats.Table,
 	}, logical)
@@ -155,7 +162,7 @@ func (s *Session) bindAndOptimize(st ast.Statement, declared []*types.T) (*compi
 		return nil, err
 	}
 	c := &compiled{
-		plan: physical, point: exec.CompilePoint(physical), generation: generation, private: coll.HasChanges(), user: s.userID,
+		plan: physical, point: exec.CompilePoint(physical), generation: generation, private: coll.HasChanges() || s.txn.asOf != 0, user: s.userID,
 		params: physical.Params, columns: resultColumns(physical.Result),
 	}
 	if c.params == nil {
@@ -216,6 +223,9 @@ func (c planCatalog) SchemaName(id catalog.ID) string {
 func objectName(n ast.ObjectName) catalog.Name {
 	return catalog.Name{Database: n.Catalog, Schema: n.Schema, Name: n.Name, Offset: n.Pos.Offset()}
 }
+
+// CatalogParser returns what reads SQL that is stored in the catalog.
+func CatalogParser() plan.Parser { return catalogParser{} }
 
 // catalogParser reads SQL that is stored in the catalog.
 type catalogParser struct{}

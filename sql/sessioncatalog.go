@@ -37,7 +37,10 @@ func (s *schemaSession) EvalContext() *expr.EvalContext { return (*Session)(s).e
 func (s *schemaSession) UserID() catalog.ID { return s.userID }
 
 // Alone implements schemachange.Session.
-func (s *schemaSession) Alone() bool {
+func (s *schemaSession) Alone() bool { return s.txn.block == blockNone }
+
+// MayCommit implements schemachange.Session.
+func (s *schemaSession) MayCommit() bool {
 	return s.txn.block == blockNone || s.txn.block == blockImplicit && s.txn.statements == 0
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/types"
 )
@@ -133,8 +134,8 @@ func (c *Collection) snapshot() *Snapshot {
 // plan again. Use waits while a schema change of another transaction fences a
 // table. It is cheap: two atomic operations for a table not used before.
 //
-// A table whose data for this version are newer than the transaction's
-// timestamp (Table.ValidFrom) is answered with a *kv.RetryError.
+// If a table's data for this version are newer than the transaction's timestamp
+// (Table.ValidFrom), the snapshot is moved there; a *kv.RetryError says that it cannot.
 func (c *Collection) Use(ctx context.Context, tables ...*Table) (bool, error) {
 	if c.historical != nil {
 		return true, nil
@@ -172,12 +173,28 @@ func (c *Collection) Use(ctx context.Context, tables ...*Table) (bool, error) {
 		}
 		c.used = append(c.used, t)
 		if c.txn != nil && t.ValidFrom != 0 {
-			if ts := c.txn.ReadTimestamp(); ts < t.ValidFrom {
-				return false, &kv.RetryError{Reason: kv.RetrySerializable, RetryTS: t.ValidFrom}
+			if err := c.catchUp(ctx, t.ValidFrom); err != nil {
+				return false, err
 			}
 		}
 	}
 	return true, nil
+}
+
+// catchUp moves the transaction's snapshot to ts or later.
+func (c *Collection) catchUp(ctx context.Context, ts hlc.Timestamp) error {
+	if c.txn.ReadTimestamp() >= ts {
+		return nil
+	}
+	if t, ok := c.txn.(interface{ Advance(context.Context) error }); ok {
+		if err := t.Advance(ctx); err != nil {
+			return err
+		}
+	}
+	if c.txn.ReadTimestamp() < ts {
+		return &kv.RetryError{Reason: kv.RetrySerializable, RetryTS: ts}
+	}
+	return nil
 }
 
 func (c *Collection) uses(t *Table) bool { return slices.Contains(c.used, t) }

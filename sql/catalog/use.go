@@ -84,6 +84,20 @@ func (t *Table) AwaitDrained(ctx context.Context, own *Collection) error {
 	return nil
 }
 
+// AwaitPredecessors waits until no transaction uses a version of the table before the
+// given one. New transactions use t meanwhile.
+func (t *Table) AwaitPredecessors(ctx context.Context, version uint32) error {
+	for v := t; v != nil; v = v.rt.before.Load() {
+		if v.Version >= version {
+			continue
+		}
+		if err := v.awaitDrained(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t *Table) awaitDrained(ctx context.Context, own *Collection) error {
 	limit := int64(0)
 	if own != nil && own.uses(t) {

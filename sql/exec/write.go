@@ -562,12 +562,13 @@ func (w *writer) updateEntry(i int, old, row types.Row) error {
 			return nil // who builds the index enters the row as it will be then
 		}
 	}
-	if oldOK && !same {
+	inserts := w.t.Indexes[i].State.WritesInserts()
+	if oldOK && !(same && inserts) {
 		if err := w.r.writes.delete(oldKey); err != nil {
 			return err
 		}
 	}
-	if ok && w.t.Indexes[i].State.WritesInserts() {
+	if ok && inserts {
 		return w.r.writes.put(key, value)
 	}
 	return nil

@@ -50,7 +50,20 @@ func (x *statement) alterTable(stmt *ast.AlterTable) error {
 	if _, ok := rel.(*catalog.Table); !ok {
 		return x.alterOther(rel, stmt)
 	}
-	t, err := x.mutableTable(rel.Head().ID)
+	if x.s.Alone() && len(stmt.Actions) == 1 && constraintAction(stmt.Actions[0]) {
+		id := rel.Head().ID
+		done, err := x.quickly(stmt, rel.(*catalog.Table), func(y *statement) error { return y.alterFenced(stmt, id) })
+		if done || err != nil {
+			return err
+		}
+		return x.alterOnline(stmt, id)
+	}
+	return x.alterFenced(stmt, rel.Head().ID)
+}
+
+// alterFenced executes the actions of ALTER TABLE under a fence.
+func (x *statement) alterFenced(stmt *ast.AlterTable, id catalog.ID) error {
+	t, err := x.mutableTable(id)
 	if err != nil {
 		return err
 	}

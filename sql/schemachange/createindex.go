@@ -19,28 +19,31 @@ func (x *statement) createIndex(stmt *ast.CreateIndex) error {
 	default:
 		return sqlstate.New(sqlstate.UndefinedObject, "access method %q does not exist", stmt.Method)
 	}
-	if stmt.Concurrently {
-		if !x.s.Alone() {
-			return sqlstate.New(sqlstate.ActiveSQLTransaction, "CREATE INDEX CONCURRENTLY cannot run inside a transaction block")
-		}
-		return x.createIndexOnline(stmt)
+	if stmt.Concurrently && !x.s.MayCommit() {
+		return sqlstate.New(sqlstate.ActiveSQLTransaction, "CREATE INDEX CONCURRENTLY cannot run inside a transaction block")
 	}
-	name := catalogName(stmt.Table)
-	rel, err := x.coll.ResolveRelation(x.ctx, name)
+	if !stmt.Concurrently && !x.s.Alone() {
+		return x.createIndexFenced(stmt)
+	}
+	rel, err := x.coll.ResolveRelation(x.ctx, catalogName(stmt.Table))
 	if err != nil {
 		return err
 	}
-	old, ok := rel.(*catalog.Table)
+	t, ok := rel.(*catalog.Table)
 	if !ok {
 		return noIndexOn(rel)
 	}
-	if stmt.Name != "" {
-		if ok, err := x.claimName(old.Schema, stmt.Name, stmt.IfNotExists); !ok {
-			return err
-		}
+	done, err := x.quickly(stmt, t, func(y *statement) error { return y.createIndexFenced(stmt) })
+	if done || err != nil {
+		return err
 	}
-	t, err := x.mutableTable(old.ID)
-	if err != nil {
+	return x.createIndexOnline(stmt)
+}
+
+// createIndexFenced fills the index under a fence.
+func (x *statement) createIndexFenced(stmt *ast.CreateIndex) error {
+	t, err := x.indexTable(stmt)
+	if t == nil || err != nil {
 		return err
 	}
 	ix, err := x.newIndex(t, stmt)
@@ -52,6 +55,25 @@ func (x *statement) createIndex(stmt *ast.CreateIndex) error {
 		return err
 	}
 	return x.coll.Put(x.ctx, t)
+}
+
+// indexTable returns the table to be indexed, for changing; nil if the index is there and
+// need not be made.
+func (x *statement) indexTable(stmt *ast.CreateIndex) (*catalog.Table, error) {
+	rel, err := x.coll.ResolveRelation(x.ctx, catalogName(stmt.Table))
+	if err != nil {
+		return nil, err
+	}
+	old, ok := rel.(*catalog.Table)
+	if !ok {
+		return nil, noIndexOn(rel)
+	}
+	if stmt.Name != "" {
+		if ok, err := x.claimName(old.Schema, stmt.Name, stmt.IfNotExists); !ok {
+			return nil, err
+		}
+	}
+	return x.mutableTable(old.ID)
 }
 
 func noIndexOn(rel catalog.Relation) error {

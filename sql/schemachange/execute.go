@@ -26,6 +26,9 @@ type statement struct {
 	direct bool
 	// fenceWait bounds the wait for users of a table; 0 is fenceTimeout.
 	fenceWait time.Duration
+	// unfenced says that tables are changed beside those who use them: a step of an
+	// online change.
+	unfenced bool
 }
 
 // Execute runs a statement in the session's transaction. Errors are *sqlstate.Error in

@@ -18,6 +18,8 @@ type Config struct {
 	DB       catalog.DB
 	Source   *lease.Source
 	Registry *expr.Registry
+	// Parser reads what descriptors hold as text, for work without a session.
+	Parser plan.Parser
 	// Peers are the other nodes of the cluster; nil if there can be none.
 	Peers  Peers
 	Logger *slog.Logger
@@ -41,6 +43,10 @@ type Peers interface {
 	// A timeout of ctx is reported as 55P03 or 57P03, with the node's name. No fence
 	// is left after an error.
 	Fence(ctx context.Context, table catalog.ID) (lift func(context.Context), err error)
+
+	// Drain waits until every other node has taken up the given version of a table or
+	// a later one, and no transaction there uses an earlier one.
+	Drain(ctx context.Context, table catalog.ID, version uint32) error
 }
 
 // Executor executes DDL for the sessions of a node. It is safe for concurrent use.
@@ -82,6 +88,9 @@ type Session interface {
 	// Alone reports whether the statement is the whole of its transaction, so that it
 	// may commit parts of its work by itself.
 	Alone() bool
+	// MayCommit reports whether the statement is the first of its transaction and that
+	// one is implicit: a statement that must not run in a transaction block may run.
+	MayCommit() bool
 	// Permit checks that the session's role may make the changes of a transaction that
 	// the statement is about to commit by itself.
 	Permit(stmt ast.Statement, coll *catalog.Collection) error

@@ -237,7 +237,8 @@ func (n *node) PlanContext() *plan.Context {
 }
 func (n *node) EvalContext() *expr.EvalContext                  { return n.ec }
 func (n *node) UserID() catalog.ID                              { return catalog.RoleRoot }
-func (n *node) Alone() bool                                     { return true }
+func (n *node) Alone() bool                                     { return false }
+func (n *node) MayCommit() bool                                 { return true }
 func (n *node) Permit(ast.Statement, *catalog.Collection) error { return nil }
 func (n *node) Query(context.Context, string) error {
 	return sqlstate.Unsupported("queries in this test")

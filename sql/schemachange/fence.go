@@ -30,6 +30,9 @@ const liftTimeout = 10 * time.Second
 // Reads of the transaction afterwards see everything that those others have committed, or
 // the result is a *kv.RetryError.
 func (x *statement) mutableTable(id catalog.ID) (*catalog.Table, error) {
+	if x.unfenced {
+		return x.lockTable(id)
+	}
 	for {
 		if err := x.fence(id); err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -16,25 +17,31 @@ import (
 )
 
 // A job is work that outlives the transaction which asked for it, so it is a row of a
-// system table until it is done: whoever finds it when its node has died can finish it.
-// All jobs may be done twice, by two nodes at once.
+// system table until it is done: whoever finds it when its process has ended takes it over
+// (claim).
 //
 // The row's key is the job's number (catalog.SysJobs); its value is
 //
-//	+-----------+---------+--------------+-----------------+-----------------+-------+
-//	| format u8 | kind u8 | node uvarint | process uvarint | created uvarint | spans |
-//	+-----------+---------+--------------+-----------------+-----------------+-------+
+//	format u8, kind u8, then uvarints: node, process, created, table, object, flags,
+//	valid from, rows, and then byte strings (a uvarint length and the bytes): next, and
+//	after a uvarint number of them the spans, two each
 //
-// with the node and process that look after it, the time it was written (hlc.Timestamp),
-// and for spans a uvarint number of them and then each one's start and end, both as
-// uvarint length and bytes.
+// with the node and process that look after it and the time it was written.
 type job struct {
 	id      uint64
 	kind    jobKind
 	node    keys.NodeID
 	process uint64
 	created hlc.Timestamp
-	spans   []keys.Span
+	// table and object say what is built: an index by its OID, or a constraint.
+	table, object catalog.ID
+	flags         jobFlags
+	// validFrom is the timestamp at which a backfill was complete.
+	validFrom hlc.Timestamp
+	// rows have been worked off; the ones from next on remain, nil: all.
+	rows  uint64
+	next  keys.Key
+	spans []keys.Span
 }
 
 // jobKind is what a job is about. The values are stored.
@@ -49,16 +56,27 @@ const (
 	// and deleted after the commit. If the transaction does not commit, the spans are
 	// cleared.
 	jobGuard jobKind = 2
-	// jobBuild says that an index is being built beside writers, in several
-	// transactions (online.go). If the process ends before it is done, the index is
-	// removed. The span is the index's.
-	jobBuild jobKind = 3
+	// jobIndex builds an index beside writers (online.go).
+	jobIndex jobKind = 3
+	// jobConstraint validates a CHECK or FOREIGN KEY constraint beside writers
+	// (validate.go).
+	jobConstraint jobKind = 4
+)
+
+// jobFlags say what is to be done at the end. The values are stored.
+type jobFlags uint64
+
+const (
+	// jobUnique: the index is to become a UNIQUE constraint.
+	jobUnique jobFlags = 1 << iota
+	// jobDrop: if the constraint is violated it is removed again.
+	jobDrop
 )
 
 const (
 	jobFormat = 1
 	// sweepInterval is how often a node looks for jobs that others have left.
-	sweepInterval = 5 * time.Minute
+	sweepInterval = 5 * time.Second
 	// guardPeriod is for how long data are left alone whose transaction has ended with
 	// no known outcome, or on a node that is gone: a commit that is still on its way
 	// somewhere must not find its index empty.
@@ -68,19 +86,25 @@ const (
 // jobCounter numbers the jobs.
 var jobCounter = keys.System("jobs/next-id")
 
-var errJob = errors.New("schemachange: malformed job")
+var (
+	errJob = errors.New("schemachange: malformed job")
+	// errJobTaken: another process has taken the job over, or done it.
+	errJobTaken = errors.New("schemachange: the job is no longer this node's")
+)
 
 func (j *job) key() keys.Key { return catalog.SystemKey(catalog.SysJobs, j.id) }
 
 func (j *job) encode() []byte {
 	b := []byte{jobFormat, byte(j.kind)}
-	b = binary.AppendUvarint(b, uint64(j.node))
-	b = binary.AppendUvarint(b, j.process)
-	b = binary.AppendUvarint(b, uint64(j.created))
+	for _, n := range []uint64{uint64(j.node), j.process, uint64(j.created), uint64(j.table), uint64(j.object), uint64(j.flags), uint64(j.validFrom), j.rows} {
+		b = binary.AppendUvarint(b, n)
+	}
+	text := func(k keys.Key) { b = append(binary.AppendUvarint(b, uint64(len(k))), k...) }
+	text(j.next)
 	b = binary.AppendUvarint(b, uint64(len(j.spans)))
 	for _, s := range j.spans {
-		b = append(binary.AppendUvarint(b, uint64(len(s.Start))), s.Start...)
-		b = append(binary.AppendUvarint(b, uint64(len(s.End))), s.End...)
+		text(s.Start)
+		text(s.End)
 	}
 	return b
 }
@@ -93,37 +117,38 @@ func decodeJob(key, value []byte) (*job, error) {
 	if value[0] != jobFormat {
 		return nil, fmt.Errorf("schemachange: job has format %d, this release reads %d", value[0], jobFormat)
 	}
-	j := &job{id: binary.BigEndian.Uint64(key[len(prefix):]), kind: jobKind(value[1])}
 	b, bad := value[2:], false
-	number := func() uint64 {
+	number := func(limit uint64) uint64 {
 		n, l := binary.Uvarint(b)
-		if l <= 0 {
+		if l <= 0 || n > limit {
 			bad, b = true, nil
 			return 0
 		}
 		b = b[l:]
 		return n
 	}
-	bytes := func() keys.Key {
-		n := number()
-		if n > uint64(len(b)) {
-			bad = true
+	text := func() keys.Key {
+		n := number(uint64(len(b)))
+		if n == 0 || n > uint64(len(b)) {
+			bad = bad || n != 0
 			return nil
 		}
 		k := slices.Clone(b[:n])
 		b = b[n:]
 		return k
 	}
-	node := number()
-	j.process = number()
-	j.created = hlc.Timestamp(number())
-	spans := number()
-	if node > 1<<32-1 || spans > uint64(len(b)) {
-		return nil, errJob
-	}
-	j.node = keys.NodeID(node)
-	for range spans {
-		j.spans = append(j.spans, keys.Span{Start: bytes(), End: bytes()})
+	j := &job{id: binary.BigEndian.Uint64(key[len(prefix):]), kind: jobKind(value[1])}
+	j.node = keys.NodeID(number(math.MaxUint32))
+	j.process = number(math.MaxUint64)
+	j.created = hlc.Timestamp(number(math.MaxUint64))
+	j.table = catalog.ID(number(math.MaxUint32))
+	j.object = catalog.ID(number(math.MaxUint32))
+	j.flags = jobFlags(number(math.MaxUint64))
+	j.validFrom = hlc.Timestamp(number(math.MaxUint64))
+	j.rows = number(math.MaxUint64)
+	j.next = text()
+	for range number(uint64(len(b))) {
+		j.spans = append(j.spans, keys.Span{Start: text(), End: text()})
 	}
 	if bad || len(b) != 0 {
 		return nil, errJob
@@ -132,7 +157,7 @@ func decodeJob(key, value []byte) (*job, error) {
 }
 
 // newJob returns a job of this process, which counts as in hand until letGo.
-func (e *Executor) newJob(ctx context.Context, kind jobKind, spans []keys.Span) (*job, error) {
+func (e *Executor) newJob(ctx context.Context, kind jobKind, spans ...keys.Span) (*job, error) {
 	id, err := e.cfg.DB.Increment(ctx, jobCounter, 1)
 	if err != nil {
 		return nil, err
@@ -170,7 +195,7 @@ func (e *Executor) BeforeCommit(ctx context.Context, coll *catalog.Collection) e
 	if len(spans) == 0 {
 		return nil
 	}
-	j, err := e.newJob(ctx, jobClear, spans)
+	j, err := e.newJob(ctx, jobClear, spans...)
 	if err != nil {
 		return err
 	}
@@ -182,7 +207,7 @@ func (e *Executor) BeforeCommit(ctx context.Context, coll *catalog.Collection) e
 // reachable, do not stay for ever if it does not commit. Whoever writes such data around
 // the transaction calls it first.
 func (e *Executor) Guard(ctx context.Context, coll *catalog.Collection, spans []keys.Span) error {
-	j, err := e.newJob(ctx, jobGuard, spans)
+	j, err := e.newJob(ctx, jobGuard, spans...)
 	if err != nil {
 		return err
 	}
@@ -260,8 +285,16 @@ func (e *Executor) reachable(span keys.Span) bool {
 	return false
 }
 
-// clear does a job whose spans nobody reaches, once no node's image knows them.
+// clear does a job whose spans nobody reaches, once no node's image knows them and no
+// transaction that knew them is left.
 func (e *Executor) clear(ctx context.Context, j *job) error {
+	for _, s := range j.spans {
+		if id, _, ok := keys.DecodeTable(s.Start); ok {
+			if err := e.drain(ctx, catalog.ID(id)); err != nil {
+				return err
+			}
+		}
+	}
 	if err := e.cfg.Source.AwaitAdopted(ctx, e.cfg.DB.Now()); err != nil {
 		return err
 	}
@@ -310,31 +343,36 @@ func (e *Executor) sweepLoop() {
 }
 
 // Sweep does the jobs that were left by processes that have ended, and those of this one
-// that failed.
+// that failed. What takes long is begun only.
 func (e *Executor) Sweep(ctx context.Context) error {
 	jobs, err := e.jobs(ctx)
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	if err := e.cfg.Source.Refresh(ctx); err != nil {
-		return err
+	var holders []lease.Holder
+	for _, j := range jobs {
+		if j.node != e.cfg.Source.Node() && holders == nil {
+			if holders, err = e.cfg.Source.Holders(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	holders, err := e.cfg.Source.Holders(ctx)
-	if err != nil {
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !e.abandoned(j, holders) })
+	if len(jobs) == 0 {
+		return nil
+	}
+	if err := e.cfg.Source.Refresh(ctx); err != nil {
 		return err
 	}
 	now := e.cfg.DB.Now()
 	var errs []error
 	for _, j := range jobs {
-		if !e.abandoned(j, holders) {
-			continue
-		}
 		var err error
 		switch {
+		case j.kind == jobIndex || j.kind == jobConstraint:
+			err = e.resume(ctx, j)
 		case j.kind == jobClear:
 			err = e.clear(ctx, j)
-		case j.kind == jobBuild:
-			err = e.removeUnfinished(ctx, j)
 		case j.created.Add(guardPeriod) > now:
 		case slices.ContainsFunc(j.spans, e.reachable):
 			err = e.done(ctx, j) // it has committed
@@ -346,6 +384,80 @@ func (e *Executor) Sweep(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// resume takes a job over from a process that has ended, and goes on with it in the
+// background.
+func (e *Executor) resume(ctx context.Context, j *job) error {
+	switch err := e.claim(ctx, j); {
+	case errors.Is(err, errJobTaken):
+		return nil
+	case err != nil:
+		return err
+	}
+	e.log.Info("resuming a schema change", "job", j.id, "table", j.table, "object", j.object, "rows", j.rows)
+	e.wg.Go(func() {
+		defer e.letGo(j)
+		if err := e.run(e.ctx, j); err != nil && e.ctx.Err() == nil {
+			e.log.Warn("a resumed schema change has failed", "job", j.id, "table", j.table, "object", j.object, "error", err)
+		}
+	})
+	return nil
+}
+
+// claim makes this process the one that looks after a job.
+func (e *Executor) claim(ctx context.Context, j *job) error {
+	mine := *j
+	mine.node, mine.process = e.cfg.Source.Node(), e.process
+	err := e.cfg.DB.Run(ctx, func(ctx context.Context, txn catalog.Txn) error {
+		if err := hold(ctx, txn, j); err != nil {
+			return err
+		}
+		return txn.Put(ctx, j.key(), mine.encode())
+	})
+	if err != nil {
+		return err
+	}
+	*j = mine
+	e.jobsMu.Lock()
+	e.inHand[j.id] = true
+	e.jobsMu.Unlock()
+	return nil
+}
+
+// hold locks a job's row, and fails if another process has taken it over or has done it.
+func hold(ctx context.Context, txn catalog.Txn, j *job) error {
+	value, ok, err := txn.Get(ctx, j.key(), kv.LockUpdate)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errJobTaken
+	}
+	is, err := decodeJob(j.key(), value)
+	if err == nil && (is.node != j.node || is.process != j.process) {
+		err = errJobTaken
+	}
+	return err
+}
+
+// run does a job that builds something, from wherever it stands. If it fails, what was
+// begun is removed, unless the process is about to end: then another one goes on.
+func (e *Executor) run(ctx context.Context, j *job) error {
+	work, undo := e.buildIndex, e.removeIndex
+	if j.kind == jobConstraint {
+		work, undo = e.validateConstraint, e.removeConstraint
+	}
+	err := work(ctx, j)
+	if err == nil || e.ctx.Err() != nil {
+		return err
+	}
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	if uerr := undo(clean, j); uerr != nil && !errors.Is(uerr, errJobTaken) {
+		e.log.Warn("undoing a schema change, to be tried again", "job", j.id, "table", j.table, "object", j.object, "error", uerr)
+	}
+	return err
 }
 
 // abandoned reports whether nobody has a job in hand: its process has ended, or it is our
