@@ -14,6 +14,9 @@ type host Session
 
 var _ system.Host = (*host)(nil)
 
+// Definer implements system.Host.
+func (h *host) Definer() system.Definer { return definitions{(*Session)(h)} }
+
 // Settings implements system.Host.
 func (h *host) Settings(emit func(system.Setting) error) error {
 	s := (*Session)(h)

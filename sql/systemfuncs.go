@@ -51,9 +51,9 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		}
 		return types.NewArrayDatum(types.NewArray(types.Name, elems)), nil
 	case "pg_get_expr":
-		return textDatum(system.ShowExpr(ec.Ctx, coll, args[0].Str())), nil
+		return textDatum(definitions{s}.exprOf(ec.Ctx, coll, args[0].Str(), catalog.ID(args[1].OID()), argBool(args, 2))), nil
 	case "pg_get_constraintdef":
-		def, ok := system.ConstraintDef(ec.Ctx, coll, catalog.ID(args[0].OID()), argBool(args, 1))
+		def, ok := system.ConstraintDef(ec.Ctx, coll, definitions{s}, catalog.ID(args[0].OID()), argBool(args, 1))
 		if !ok {
 			return null, nil
 		}
@@ -61,7 +61,7 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 	case "pg_get_indexdef":
 		return f.indexDef(ec.Ctx, coll, args), nil
 	case "pg_get_viewdef":
-		return f.viewDef(coll, args)
+		return f.viewDef(ec.Ctx, coll, args)
 	case "pg_get_userbyid":
 		if r, ok := coll.ByID(catalog.ID(args[0].OID())).(*catalog.Role); ok {
 			return textDatum(r.Name), nil
@@ -146,13 +146,13 @@ func (f systemFunctions) indexDef(ctx context.Context, coll *catalog.Collection,
 		return null
 	}
 	if len(args) > 1 && args[1].Int() > 0 {
-		return textDatum(system.IndexColumnDef(t, x, int(args[1].Int())))
+		return textDatum(system.IndexColumnDef(ctx, coll, definitions{f.s}, t, x, int(args[1].Int()), argBool(args, 2)))
 	}
-	return textDatum(system.IndexDef(ctx, coll, t, x, argBool(args, 2)))
+	return textDatum(system.IndexDef(ctx, coll, definitions{f.s}, t, x, argBool(args, 2)))
 }
 
 // viewDef is pg_get_viewdef(view [, pretty]).
-func (f systemFunctions) viewDef(coll *catalog.Collection, args []types.Datum) (types.Datum, error) {
+func (f systemFunctions) viewDef(ctx context.Context, coll *catalog.Collection, args []types.Datum) (types.Datum, error) {
 	id := catalog.ID(0)
 	if args[0].Family() == types.FamInt {
 		id = catalog.ID(args[0].OID())
@@ -164,7 +164,8 @@ func (f systemFunctions) viewDef(coll *catalog.Collection, args []types.Datum) (
 		id = catalog.ID(oid)
 	}
 	if v, ok := coll.ByID(id).(*catalog.View); ok {
-		return textDatum(" " + v.Query + ";"), nil
+		pretty := len(args) > 1 && (args[1].Family() == types.FamInt || args[1].Bool())
+		return textDatum(definitions{f.s}.ViewQuery(ctx, coll, v, pretty)), nil
 	}
 	return null, nil
 }

@@ -43,11 +43,12 @@ var mayImport = []struct{ pkg, may string }{
 	{"kv", ""},
 	{"kv/latch", ""},
 	{"kv/tscache", "kv"},
+	{"kv/outcome", "kv"},
 	{"kv/storage", ""},
 	{"kv/mvcc", "kv kv/storage"},
 	{"kv/liveness", "kv kv/storage"},
 	{"kv/placement", "kv kv/liveness"},
-	{"kv/replica", "kv kv/latch kv/mvcc kv/storage kv/tscache raftgroup"},
+	{"kv/replica", "kv kv/latch kv/mvcc kv/outcome kv/storage kv/tscache raftgroup"},
 	{"kv/store", "kv kv/liveness kv/mvcc kv/placement kv/replica kv/storage raftgroup"},
 	{"kv/dist", "kv"},
 	{"kv/rpc", "kv kv/dist kv/liveness kv/storage kv/store"},
@@ -55,8 +56,8 @@ var mayImport = []struct{ pkg, may string }{
 	// Transactions. The coordinator sees a kv.Sender only; the participant is the
 	// part that runs at the leaseholder, behind interfaces of kv/replica.
 	{"txn/locktable", "kv"},
-	{"txn/participant", "kv kv/mvcc kv/replica kv/storage kv/tscache txn/locktable"},
-	{"txn", "kv"},
+	{"txn/participant", "kv kv/mvcc kv/outcome kv/replica kv/storage kv/tscache txn/locktable"},
+	{"txn", "kv kv/outcome"},
 
 	// SQL. Of these only sql/exec and sql know transactions, and none knows replicas.
 	{"sql/sqlstate", "kv"},
@@ -74,6 +75,7 @@ var mayImport = []struct{ pkg, may string }{
 	{"sql/stats", "kv sql/catalog sql/types"},
 	{"sql/rowenc", "sql/catalog sql/sqlstate sql/types"},
 	{"sql/plan", "kv sql/ast sql/catalog sql/expr sql/sqlstate sql/types"},
+	{"sql/deparse", "sql/ast sql/catalog sql/expr sql/plan sql/types"},
 	{"sql/opt", "kv sql/catalog sql/expr sql/plan sql/sqlstate sql/stats sql/types"},
 	{"sql/schemachange", "kv sql/ast sql/catalog sql/catalog/lease sql/expr sql/plan sql/rowenc sql/sqlstate sql/types"},
 	{"sql/exec", "kv sql/ast sql/catalog sql/expr sql/plan sql/rowenc sql/sqlstate sql/stats sql/types txn"},
@@ -90,7 +92,7 @@ var mayImport = []struct{ pkg, may string }{
 
 // testTrees hold whole-system tests and their runners: nothing imports them, and
 // they may import everything.
-var testTrees = []string{"server/crashtest", "server/logictest", "server/sim", "server/testcluster", "testdata"}
+var testTrees = []string{"server/clienttest", "server/crashtest", "server/logictest", "server/sim", "server/testcluster", "testdata"}
 
 // doors says which packages alone may import a foreign vocabulary. The longest
 // match counts.

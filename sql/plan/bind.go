@@ -42,6 +42,8 @@ type Context struct {
 	ViewCatalog func(searchPath []string) Catalog
 	// Privileges is called with each relation used and the privileges it needs; nil allows all.
 	Privileges func(rel catalog.Relation, privileges uint32, columns []catalog.AttNum) error
+	// Notes, if set, is filled in with what the nodes of the statement mean.
+	Notes *Notes
 }
 
 // StatementKind tells what a plan does and how its result is tagged.

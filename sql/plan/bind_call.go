@@ -64,6 +64,7 @@ func (b *binder) call(e *ast.FuncCall) (expr.Expr, error) {
 		return nil, at(err, e.Pos)
 	}
 	if c, ok := x.(*expr.Call); ok && c.Fn.Kind == expr.SetFunction {
+		b.noteCall(e, c)
 		return b.setCall(c, e.Pos)
 	}
 	return x, nil
@@ -296,6 +297,7 @@ func (b *binder) aggCall(e *ast.FuncCall) (*AggCall, error) {
 	if !ok {
 		return nil, errorf(sqlstate.WrongObjectType, e.Pos, "%s is not an aggregate function", e.Name.Name)
 	}
+	b.noteCall(e, c)
 	if c.Fn.OrderedSet && !e.WithinGroup && e.Over == nil {
 		return nil, errorf(sqlstate.WrongObjectType, e.Pos, "WITHIN GROUP is required for ordered-set aggregate %s", e.Name.Name)
 	}

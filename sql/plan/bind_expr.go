@@ -11,6 +11,14 @@ import (
 
 // expr binds an expression. Literals and parameters may come out with type unknown.
 func (b *binder) expr(e ast.Expr) (expr.Expr, error) {
+	x, err := b.bindExpr(e)
+	if err == nil && b.pc.Notes != nil {
+		b.noteExpr(e, x)
+	}
+	return x, err
+}
+
+func (b *binder) bindExpr(e ast.Expr) (expr.Expr, error) {
 	switch e := e.(type) {
 	case *ast.Null:
 		return expr.NewNull(), nil

@@ -83,6 +83,9 @@ func (b *binder) tableRef(te *ast.TableRef) (Node, []*nsItem, error) {
 	if err := b.addRelation(rel, catalog.PrivSelect); err != nil {
 		return nil, nil, err
 	}
+	if b.pc.Notes != nil {
+		b.pc.Notes.Relations[te] = rel
+	}
 	if te.Sample != nil {
 		// The sampling methods are honoured only where they keep everything.
 		if n, ok := onlyNumber(te.Sample.Args); !ok || n != "100" {
@@ -594,10 +597,13 @@ func (b *binder) expandStar(s *ast.Star) ([]nsCol, error) {
 		if err != nil {
 			return nil, err
 		}
+		b.noteStar(s, it.cols)
 		return it.cols, nil
 	}
 	if len(b.level.items) == 0 {
 		return nil, errorf(sqlstate.SyntaxError, s.Pos, "SELECT * with no tables specified is not valid")
 	}
-	return visibleCols(b.level.items), nil
+	cols := visibleCols(b.level.items)
+	b.noteStar(s, cols)
+	return cols, nil
 }

@@ -180,7 +180,7 @@ func storedText(e ast.Expr, t *types.T) string {
 		switch t.OID {
 		case types.OIDInt2, types.OIDInt4, types.OIDInt8, types.OIDOid, types.OIDFloat4, types.OIDFloat8, types.OIDNumeric, types.OIDBool:
 		default:
-			text += "::" + types.FormatType(t, -1, false)
+			text += "::" + types.FormatType(t, -1, true)
 		}
 	}
 	return text

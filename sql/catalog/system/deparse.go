@@ -56,7 +56,7 @@ func columnList(t *catalog.Table, nums []catalog.AttNum) string {
 
 // IndexColumnDef returns the definition of the n-th column (from 1, INCLUDE
 // columns after the keys) of an index; "" if there is none.
-func IndexColumnDef(t *catalog.Table, x *catalog.Index, n int) string {
+func IndexColumnDef(ctx context.Context, c *catalog.Collection, d Definer, t *catalog.Table, x *catalog.Index, n int, pretty bool) string {
 	switch {
 	case n < 1:
 		return ""
@@ -65,7 +65,7 @@ func IndexColumnDef(t *catalog.Table, x *catalog.Index, n int) string {
 		if col.Expr == nil {
 			return columnName(t, col.Num)
 		}
-		return indexExpression(col.Expr.SQL)
+		return indexExpression(d.Expr(ctx, c, t, col.Expr.SQL, nil, pretty))
 	case n <= len(x.Columns)+len(x.Include):
 		return columnName(t, x.Include[n-1-len(x.Columns)])
 	}
@@ -93,7 +93,7 @@ func indexExpression(sql string) string {
 
 // IndexDef returns CREATE INDEX for an index, in the form of pg_get_indexdef. With
 // pretty the table's name is qualified only where the search path needs it.
-func IndexDef(ctx context.Context, c *catalog.Collection, t *catalog.Table, x *catalog.Index, pretty bool) string {
+func IndexDef(ctx context.Context, c *catalog.Collection, d Definer, t *catalog.Table, x *catalog.Index, pretty bool) string {
 	var b strings.Builder
 	b.WriteString("CREATE ")
 	if x.Unique {
@@ -109,7 +109,7 @@ func IndexDef(ctx context.Context, c *catalog.Collection, t *catalog.Table, x *c
 			b.WriteString(", ")
 		}
 		col := &x.Columns[i]
-		b.WriteString(IndexColumnDef(t, x, i+1))
+		b.WriteString(IndexColumnDef(ctx, c, d, t, x, i+1, pretty))
 		if col.Collation != "" {
 			b.WriteString(" COLLATE " + types.QuoteIdent(col.Collation))
 		}
@@ -143,21 +143,14 @@ func IndexDef(ctx context.Context, c *catalog.Collection, t *catalog.Table, x *c
 		b.WriteByte(')')
 	}
 	if x.Predicate != nil {
-		if pretty {
-			b.WriteString(" WHERE " + x.Predicate.SQL)
-		} else {
-			b.WriteString(" WHERE (" + x.Predicate.SQL + ")")
-		}
+		b.WriteString(" WHERE " + d.Expr(ctx, c, t, x.Predicate.SQL, nil, pretty))
 	}
 	return b.String()
 }
 
 // CheckDef returns the definition of a CHECK constraint.
-func CheckDef(k *catalog.Check, pretty bool) string {
-	s := "CHECK ((" + k.Expr.SQL + "))"
-	if pretty {
-		s = "CHECK (" + k.Expr.SQL + ")"
-	}
+func CheckDef(ctx context.Context, c *catalog.Collection, d Definer, t *catalog.Table, k *catalog.Check, pretty bool) string {
+	s := "CHECK (" + d.Expr(ctx, c, t, k.Expr.SQL, types.Bool, pretty) + ")"
 	if k.NoInherit {
 		s += " NO INHERIT"
 	}

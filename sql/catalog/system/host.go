@@ -1,8 +1,10 @@
 package system
 
 import (
+	"context"
 	"time"
 
+	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/types"
 )
 
@@ -10,6 +12,8 @@ import (
 // server around it. The session puts one into catalog.VirtualEnv.Host; relations
 // over a part that the host lacks are empty.
 type Host interface {
+	// Definer prints the expressions and queries of the catalog.
+	Definer() Definer
 	// Settings calls emit for every run-time parameter.
 	Settings(emit func(Setting) error) error
 	// Activity calls emit for every session of the node.
@@ -17,6 +21,36 @@ type Host interface {
 	// PreparedStatements and Cursors are those of the reading session.
 	PreparedStatements(emit func(PreparedStatement) error) error
 	Cursors(emit func(Cursor) error) error
+}
+
+// Definer prints expressions and queries of the catalog as SQL with everything
+// resolved, as seen along the session's search path. Pretty leaves out parentheses that
+// are not needed.
+type Definer interface {
+	// Expr prints an expression over a row of a table, which may be nil. to, if set, is
+	// the type of the column that the value is for.
+	Expr(ctx context.Context, c *catalog.Collection, t *catalog.Table, text string, to *types.T, pretty bool) string
+	// ViewQuery prints the query of a view.
+	ViewQuery(ctx context.Context, c *catalog.Collection, v *catalog.View, pretty bool) string
+}
+
+// stored is the Definer where there is no session: texts as they are stored.
+type stored struct{}
+
+func (stored) Expr(ctx context.Context, c *catalog.Collection, t *catalog.Table, text string, to *types.T, pretty bool) string {
+	return ShowExpr(ctx, c, text)
+}
+
+func (stored) ViewQuery(ctx context.Context, c *catalog.Collection, v *catalog.View, pretty bool) string {
+	return " " + v.Query + ";"
+}
+
+// definer returns how the reading session prints expressions.
+func (r *reader) definer() Definer {
+	if h := r.host(); h != nil {
+		return h.Definer()
+	}
+	return stored{}
 }
 
 // Setting is a row of pg_settings.

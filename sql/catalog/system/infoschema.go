@@ -78,7 +78,7 @@ func isViews(r *reader) error {
 		r.set("table_catalog", catalogName(r))
 		r.set("table_schema", text(SchemaName(r.cat, v.Schema)))
 		r.set("table_name", text(v.Name))
-		r.set("view_definition", text(" "+v.Query+";"))
+		r.set("view_definition", text(r.definer().ViewQuery(r.ctx, r.cat, v, false)))
 		r.set("check_option", text("NONE"))
 		for _, name := range []string{"is_updatable", "is_insertable_into", "is_trigger_updatable", "is_trigger_deletable", "is_trigger_insertable_into"} {
 			r.set(name, yesNo(false))
@@ -110,7 +110,7 @@ func isSequences(r *reader) error {
 
 func isColumns(r *reader) error {
 	return visibleRelations(r, func(rel catalog.Relation, h *catalog.Header) error {
-		_, base := rel.(*catalog.Table)
+		table, base := rel.(*catalog.Table)
 		cols := rel.Cols()
 		for i := range cols {
 			c := &cols[i]
@@ -124,7 +124,7 @@ func isColumns(r *reader) error {
 			r.set("column_name", text(c.Name))
 			r.set("ordinal_position", number(int64(c.Num)))
 			if c.Default != nil && c.Identity == 0 {
-				r.set("column_default", text(ShowExpr(r.ctx, r.cat, c.Default.SQL)))
+				r.set("column_default", text(r.definer().Expr(r.ctx, r.cat, table, c.Default.SQL, c.Type, false)))
 			}
 			r.set("is_nullable", yesNo(!c.NotNull))
 			setTypeColumns(r, t)
@@ -147,7 +147,7 @@ func isColumns(r *reader) error {
 			r.set("is_generated", text("NEVER"))
 			if c.Generated != nil {
 				r.set("is_generated", text("ALWAYS"))
-				r.set("generation_expression", text(c.Generated.SQL))
+				r.set("generation_expression", text(r.definer().Expr(r.ctx, r.cat, table, c.Generated.SQL, c.Type, false)))
 			}
 			r.set("is_updatable", yesNo(base))
 			if err := r.emit(); err != nil {
@@ -279,7 +279,7 @@ func isCheckConstraints(r *reader) error {
 		for i := range t.Checks {
 			k := constraint{name: t.Checks[i].Name, table: t}
 			setConstraint(r, &k)
-			r.set("check_clause", text("("+t.Checks[i].Expr.SQL+")"))
+			r.set("check_clause", text("("+r.definer().Expr(r.ctx, r.cat, t, t.Checks[i].Expr.SQL, types.Bool, false)+")"))
 			if err := r.emit(); err != nil {
 				return err
 			}

@@ -365,7 +365,7 @@ func pgViews(r *reader) error {
 		r.set("viewname", text(h.Name))
 		r.set("viewowner", text(roleName(r, ownerOf(h))))
 		if v, ok := rel.(*catalog.View); ok {
-			r.set("definition", text(" "+v.Query+";"))
+			r.set("definition", text(r.definer().ViewQuery(r.ctx, r.cat, v, false)))
 		}
 		return r.emit()
 	})

@@ -59,25 +59,25 @@ func (k *constraint) columns() []catalog.AttNum {
 }
 
 // Definition returns the constraint's text, as pg_get_constraintdef does.
-func (k *constraint) definition(ctx context.Context, c *catalog.Collection, pretty bool) string {
+func (k *constraint) definition(ctx context.Context, c *catalog.Collection, d Definer, pretty bool) string {
 	switch {
 	case k.index != nil:
 		return IndexConstraintDef(k.table, k.index)
 	case k.check != nil:
-		return CheckDef(k.check, pretty)
+		return CheckDef(ctx, c, d, k.table, k.check, pretty)
 	}
 	return ForeignKeyDef(ctx, c, k.table, k.fk, pretty)
 }
 
 // ConstraintDef returns the definition of the constraint with the OID.
-func ConstraintDef(ctx context.Context, c *catalog.Collection, id catalog.ID, pretty bool) (def string, ok bool) {
+func ConstraintDef(ctx context.Context, c *catalog.Collection, d Definer, id catalog.ID, pretty bool) (def string, ok bool) {
 	t, isTable := c.Owner(id).(*catalog.Table)
 	if !isTable {
 		return "", false
 	}
 	_ = constraintsOf(t, func(k constraint) error {
 		if k.oid == id {
-			def, ok = k.definition(ctx, c, pretty), true
+			def, ok = k.definition(ctx, c, d, pretty), true
 		}
 		return nil
 	})

@@ -108,7 +108,7 @@ func pgIndexes(r *reader) error {
 			r.set("schemaname", text(SchemaName(r.cat, t.Schema)))
 			r.set("tablename", text(t.Name))
 			r.set("indexname", text(x.Name))
-			r.set("indexdef", text(IndexDef(r.ctx, r.cat, t, x, false)))
+			r.set("indexdef", text(IndexDef(r.ctx, r.cat, r.definer(), t, x, false)))
 			if err := r.emit(); err != nil {
 				return err
 			}
