@@ -1,6 +1,7 @@
 package participant
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -76,18 +77,24 @@ func (p *Participant) Evaluate(ctx context.Context, req *replica.Request) error 
 }
 
 // mixed reports whether an operation may have to see the writes of an earlier one
-// in the batch.
+// in the batch. Writes of single keys in ascending order, as a transaction's buffer
+// and the builder of an index send them, never do: reading through the batch, with
+// a new iterator for each write, would be most of their cost.
 func mixed(b *kv.Batch) bool {
-	writes := false
+	var last keys.Key // the last written key
 	for i := range b.Ops {
-		switch b.Ops[i].Kind {
+		o := &b.Ops[i]
+		switch o.Kind {
 		case kv.OpPut, kv.OpDelete, kv.OpIncrement, kv.OpCompareAndPut, kv.OpResolveIntent:
-			if writes {
+			if last != nil && (o.EndKey != nil || bytes.Compare(o.Key, last) <= 0) {
 				return true
 			}
-			writes = true
+			last = o.Key
+			if o.EndKey != nil {
+				last = o.EndKey
+			}
 		case kv.OpGet, kv.OpScan, kv.OpRefresh, kv.OpQueryIntent:
-			if writes {
+			if last != nil {
 				return true
 			}
 		}
