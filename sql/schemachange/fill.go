@@ -121,6 +121,8 @@ func (f *filler) flush() error {
 		f.spans = nil
 	}
 	b := f.batch
+	// In key order the leaseholder writes them without reading what it has written.
+	slices.SortFunc(b.Ops, func(x, y kv.Op) int { return bytes.Compare(x.Key, y.Key) })
 	f.batch, f.arena = &kv.Batch{Ops: make([]kv.Op, 0, len(b.Ops)+8)}, nil
 	if err := f.ctx.Err(); err != nil {
 		return f.group.Wait()
