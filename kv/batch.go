@@ -172,6 +172,14 @@ const (
 	OpUnlock
 	// OpGC removes versions no longer needed; kv/store only.
 	OpGC
+	// OpQueryOutcome asks the range of Key whether PushTxn has committed here, in an
+	// attempt made at TS or later (EndTxn.SentAt), and keeps every attempt sent
+	// before the question from committing in one phase or making a record after the
+	// answer. Without an anchor in PushTxn all records of the range are looked
+	// through. R: TxnStatus, PushedTS, Record. Committed (at PushedTS), aborted (it has not and
+	// will not), pending, staging or prepared (its record, which decides), or unknown
+	// (the range does not remember that far back).
+	OpQueryOutcome
 )
 
 // Op is one operation with its results. It is a plain struct and not an
@@ -257,6 +265,10 @@ type EndTxn struct {
 	InFlight []InFlightWrite
 	// Fences are advisory-lock tokens to verify in the same range.
 	Fences []Fence
+	// SentAt is the coordinator's clock when it sent this attempt to commit. A
+	// range that has answered for the transaction's outcome since (OpQueryOutcome)
+	// refuses it: StaleCommitError.
+	SentAt hlc.Timestamp
 }
 
 // LockedKey is a key locked in memory at the leaseholder. ReadTS is the

@@ -10,7 +10,7 @@ import (
 // The wire form of a Batch and of its reply. The integers and byte strings are
 // those of codec_txn.go.
 //
-//	Batch, version 1:
+//	Batch, version 2:
 //	+--------+---------+---------+------------+---------------+-----------+--------+-------------+
 //	| ver u8 | flags u8| wait u8 | rangeID u64| generation u64| readTS u64| now u64| gateway u32 |
 //	+--------+---------+---------+------------+---------------+-----------+--------+-------------+
@@ -38,7 +38,7 @@ import (
 // A receiver that does not know a version or a bit rejects the message: fields
 // may only be added together with a version that the receiver has announced.
 const (
-	batchVersion = 1
+	batchVersion = 2
 	replyVersion = 1
 
 	batchHasTxn       = 1 << 0
@@ -269,7 +269,7 @@ func putU32(b []byte, v uint32) {
 func (c Codec) decodeOp(r *wireReader, o *Op) error {
 	rows := o.Rows
 	*o = Op{
-		Kind: OpKind(r.enum(uint8(OpGC), "operation")),
+		Kind: OpKind(r.enum(uint8(OpQueryOutcome), "operation")),
 		Lock: LockStrength(r.enum(uint8(LockUpdate), "lock strength")),
 	}
 	if o.Kind == OpInvalid {
@@ -384,7 +384,7 @@ func appendEndTxn(dst []byte, e *EndTxn) []byte {
 	for _, f := range e.Fences {
 		dst = appendU64(appendBytes(dst, f.Key), uint64(f.Token))
 	}
-	return dst
+	return appendU64(dst, uint64(e.SentAt))
 }
 
 func (r *wireReader) endTxn() *EndTxn {
@@ -408,6 +408,7 @@ func (r *wireReader) endTxn() *EndTxn {
 			e.Fences[i] = Fence{Key: r.bytes(), Token: r.i64()}
 		}
 	}
+	e.SentAt = r.ts()
 	return e
 }
 

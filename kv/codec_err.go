@@ -37,6 +37,7 @@ const (
 	errFence
 	errTooLarge
 	errExtension
+	errStaleCommit
 )
 
 // maxErrorDepth bounds the nesting of causes on the wire.
@@ -105,6 +106,9 @@ func (c Codec) appendError(dst []byte, err error, depth int) []byte {
 	}
 	if e, ok := errors.AsType[*TxnAbortedError](err); ok {
 		return appendString(append(append(dst, errTxnAborted), e.ID[:]...), e.Reason)
+	}
+	if e, ok := errors.AsType[*StaleCommitError](err); ok {
+		return append(append(dst, errStaleCommit), e.ID[:]...)
 	}
 	if e, ok := errors.AsType[*LockNotAvailableError](err); ok {
 		return appendConflict(appendBool(append(dst, errLockNotAvailable), e.TimedOut), &e.Conflict)
@@ -204,12 +208,11 @@ func (c Codec) readError(r *wireReader, depth int) error {
 	case errUncertainty:
 		return &UncertaintyError{Key: r.bytes(), ValueTS: r.ts()}
 	case errTxnAborted:
-		e := &TxnAbortedError{}
-		for i := range e.ID {
-			e.ID[i] = r.u8()
-		}
+		e := &TxnAbortedError{ID: r.txnID()}
 		e.Reason = string(r.bytes())
 		return e
+	case errStaleCommit:
+		return &StaleCommitError{ID: r.txnID()}
 	case errLockNotAvailable:
 		return &LockNotAvailableError{TimedOut: r.bool(), Conflict: r.conflict()}
 	case errDeadlock:
@@ -242,6 +245,13 @@ func (c Codec) readError(r *wireReader, depth int) error {
 	}
 	r.fail(fmt.Sprintf("unknown kind of error %d", kind))
 	return nil
+}
+
+func (r *wireReader) txnID() (id TxnID) {
+	for i := range id {
+		id[i] = r.u8()
+	}
+	return id
 }
 
 func appendOptDesc(dst []byte, d *RangeDescriptor) []byte {

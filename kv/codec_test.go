@@ -82,13 +82,14 @@ func sampleBatch() *Batch {
 			Reads:   []keys.Span{{Start: keys.Key("r"), End: keys.Key("s")}},
 			Locks:   []LockedKey{{Key: keys.Key("l"), Strength: LockShare, ReadTS: 3, Seq: 4}},
 			Intents: []keys.Span{{Start: keys.Key("i")}}, InFlight: []InFlightWrite{{keys.Key("f"), 6}},
-			Fences: []Fence{{keys.Key("g"), 12}},
+			Fences: []Fence{{keys.Key("g"), 12}}, SentAt: 17,
 		}},
 		{Kind: OpPushTxn, Key: keys.Key("k"), PushTxn: sampleTxn(), PushKind: PushAbort, PushedTS: 13},
 		{Kind: OpResolveIntent, Key: keys.Key("k"), PushTxn: sampleTxn(), TxnStatus: TxnCommitted, Commit: true},
 		{Kind: OpUnlock, Key: keys.Key("k"), EndKey: keys.Key("l"), UnlockFrom: 2},
 		{Kind: OpGC, Key: keys.Key("k"), GC: &GCRequest{Threshold: 14, Keys: []GCKey{{keys.Key("d"), 15}}}},
 		{Kind: OpPut, Key: keys.Key("ts"), TS: 16},
+		{Kind: OpQueryOutcome, Key: keys.Key("a"), TS: 18, PushTxn: sampleTxn()},
 	}
 	return b
 }
@@ -149,6 +150,7 @@ func TestErrorRoundTrip(t *testing.T) {
 		&RefreshFailedError{Conflict: conflict},
 		&UncertaintyError{Key: keys.Key("u"), ValueTS: 6},
 		&TxnAbortedError{ID: TxnID{7}, Reason: "pushed"},
+		&StaleCommitError{ID: TxnID{8}},
 		&LockNotAvailableError{Conflict: conflict, TimedOut: true},
 		&DeadlockError{Path: []Conflict{conflict}},
 		&AmbiguousError{Cause: context.DeadlineExceeded},

@@ -12,7 +12,7 @@ import (
 // which consumes it needs, and crosses nodes as a typed message.
 //
 //	consumed by kv/dist:  NotLeaseholderError, RangeMismatchError, RangeNotFoundError, CrossRangeError (by txn)
-//	consumed by txn:      WriteIntentError (participant), RetryError, RefreshFailedError, TxnAbortedError, UncertaintyError
+//	consumed by txn:      WriteIntentError (participant), RetryError, RefreshFailedError, TxnAbortedError, UncertaintyError, StaleCommitError
 //	consumed by sql:      RetryError, TxnAbortedError, LockNotAvailableError, DeadlockError,
 //	                      AmbiguousError, UnavailableError, ConditionFailedError, MemoryError, BeforeGCError
 
@@ -129,6 +129,16 @@ type TxnAbortedError struct {
 
 func (e *TxnAbortedError) Error() string {
 	return fmt.Sprintf("transaction %s aborted: %s", e.ID.Short(), e.Reason)
+}
+
+// StaleCommitError: the range was asked for the transaction's outcome after this
+// attempt to commit was sent, or its lease began later, so the attempt may be a
+// late copy. Nothing was done; the coordinator may make another attempt. Consumed
+// by txn.
+type StaleCommitError struct{ ID TxnID }
+
+func (e *StaleCommitError) Error() string {
+	return fmt.Sprintf("commit of transaction %s was sent before its range was asked for the outcome", e.ID.Short())
 }
 
 // LockNotAvailableError: NOWAIT, or lock_timeout passed. SQLSTATE 55P03.

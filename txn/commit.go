@@ -19,6 +19,9 @@ const (
 	// inFlightMax bounds the writes listed in a STAGING record: recovery asks for
 	// each of them. A larger commit writes its intents first and takes two rounds.
 	inFlightMax = 1000
+	// attemptsMax bounds the attempts to send one commit in one phase: each needs a
+	// leaseholder that went away.
+	attemptsMax = 20
 	// intentBatchOps bounds the intents sent in one batch.
 	intentBatchOps = 2000
 )
@@ -87,21 +90,43 @@ func (t *Txn) commitFailed(err error) error {
 }
 
 // commitOnePhase sends all writes and the commit as one batch, which one range
-// executes as one log entry. Locks fall with it.
+// executes as one log entry. Locks fall with it. If the answer gets lost the range
+// is asked what became of the attempt, and there is another one if it came to
+// nothing.
 func (t *Txn) commitOnePhase(ctx context.Context) error {
 	n := t.buf.len()
 	b := t.newBatch(n + 1)
 	t.fillWrites(b.Ops)
 	t.endTxn(&b.Ops[n], b.Ops)
 	t.end.OnePhase = true
-	if err := t.db.cfg.Sender.Send(ctx, b); err != nil {
-		return err
+	t.end.SentAt = t.db.cfg.Clock.Peek()
+	for range attemptsMax {
+		err := t.db.cfg.Sender.Send(ctx, b)
+		switch e := err.(type) {
+		case nil:
+		case *kv.StaleCommitError:
+			t.end.SentAt = t.db.cfg.Clock.Now()
+			continue
+		case *kv.AmbiguousError:
+			ts, err := t.askOutcome(ctx, e)
+			if err != nil {
+				return err
+			}
+			if ts == 0 {
+				t.end.SentAt = t.db.cfg.Clock.Now()
+				continue
+			}
+			t.meta.WriteTS = ts
+		default:
+			return err
+		}
+		t.finish(t.meta.WriteTS)
+		t.db.metrics.OnePhase.Add(1)
+		t.forgetLocks()
+		t.unregister()
+		return nil
 	}
-	t.finish(t.meta.WriteTS)
-	t.db.metrics.OnePhase.Add(1)
-	t.forgetLocks()
-	t.unregister()
-	return nil
+	return &kv.RetryError{Reason: kv.RetryLockLost, RetryTS: t.db.cfg.Clock.Now()}
 }
 
 // fillWrites makes ops, which are zero, the buffered writes in key order.

@@ -58,7 +58,7 @@ type Metrics struct {
 	OnePhase, ParallelCommits, ReadOnly atomic.Int64
 	Refreshes, RefreshFailures          atomic.Int64
 	Restarts, Spills, Ambiguous         atomic.Int64
-	ResolveErrors                       atomic.Int64
+	ResolveErrors, OutcomeQueries       atomic.Int64
 }
 
 // NewDB starts the background work; Close ends it.

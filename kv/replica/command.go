@@ -7,6 +7,7 @@ import (
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/mvcc"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/raftgroup"
 )
 
@@ -28,7 +29,8 @@ import (
 //
 // Triggers:
 //
-//	write      none
+//	write      the transactions that it commits: id (16), commit timestamp (8), time
+//	           (8; outcome.Outcome.At) of each
 //	split      left descriptor, right descriptor (each u32 length + bytes),
 //	           statistics of the right side (65), floor (8)
 //	merge      as split, then the frozen index (8)
@@ -172,6 +174,34 @@ func appendDesc(dst []byte, d *kv.RangeDescriptor) []byte {
 	dst = d.Encode(append(dst, 0, 0, 0, 0))
 	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 	return dst
+}
+
+// outcomeLen is the length of one outcome in the trigger of a write.
+const outcomeLen = 16 + 8 + 8
+
+func appendOutcomes(dst []byte, list []outcome.Outcome) []byte {
+	for i := range list {
+		o := &list[i]
+		dst = append(dst, o.ID[:]...)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(o.TS))
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(o.At))
+	}
+	return dst
+}
+
+// remember adds the outcomes in the trigger of a write to m.
+func remember(m *outcome.Memory, trigger []byte) error {
+	if len(trigger)%outcomeLen != 0 {
+		return fmt.Errorf("command trigger of %d bytes with outcomes", len(trigger))
+	}
+	for b := trigger; len(b) > 0; b = b[outcomeLen:] {
+		m.Add(outcome.Outcome{
+			ID: kv.TxnID(b[:16]),
+			TS: hlc.Timestamp(binary.LittleEndian.Uint64(b[16:])),
+			At: hlc.Timestamp(binary.LittleEndian.Uint64(b[24:])),
+		})
+	}
+	return nil
 }
 
 func (s *SplitTrigger) encode(dst []byte) []byte {

@@ -160,6 +160,11 @@ func (a *applier) entry(e *raftgroup.Entry, alone bool) error {
 	a.state.stats.Add(c.stats)
 	a.state.closed = max(a.state.closed, c.closed)
 	if c.kind == cmdWrite {
+		if len(c.trigger) > 0 {
+			if err := remember(&r.outcomes, c.trigger); err != nil {
+				return err
+			}
+		}
 		if alone && p != nil && p.batch != nil && a.batch == nil {
 			if invariant.Expensive && string(p.batch.Repr()) != string(c.writes) {
 				invariant.Failf("replica: %s: proposal and entry %d differ", r.cfg.RangeID, e.Index)
@@ -272,9 +277,10 @@ func (a *applier) split(c *command, p *pending) error {
 	r.cfg.Clock.Update(s.Floor)
 	left := s.Left
 	r.desc.Store(&left)
+	s.Handover = &Handover{Outcomes: &r.outcomes}
 	if r.Lease().Held {
 		span := keys.Span{Start: s.Right.Start, End: s.Right.End}
-		s.Handover = &Handover{Locks: r.p.ExportLocks(span)}
+		s.Handover.Locks = r.p.ExportLocks(span)
 		r.p.DropLocks(span, &kv.RangeMismatchError{RangeID: r.cfg.RangeID, Descs: []*kv.RangeDescriptor{&left}})
 	}
 	if p != nil {
@@ -317,6 +323,8 @@ func (a *applier) merge(c *command, p *pending) error {
 	r.cfg.Clock.Update(m.Floor)
 	r.tsc.Load().AddSpan(m.Right.Start, m.Right.End, m.Floor, kv.TxnID{})
 	r.tsc.Load().RaiseRecordFloor(m.Floor)
+	// What the right range has applied is remembered on its replicas, which go.
+	r.outcomes.Forget(m.Floor.Add(r.cfg.Clock.MaxOffset()))
 	left := m.Left
 	r.desc.Store(&left)
 	if p != nil {
@@ -424,9 +432,17 @@ func (a *applier) freeze(c *command) error {
 const anyTerm = ^raftgroup.Term(0)
 
 // Seed gives the right-hand replica of a split, before its group is opened, what
-// the left leaseholder had in memory for its keys. h may be nil.
+// the left one, and if it was the leaseholder its participant, had in memory for
+// its keys. h may be nil.
 func (r *Replica) Seed(h *Handover) {
 	if h == nil {
+		return
+	}
+	if h.Outcomes != nil {
+		r.outcomes.Reset()
+		r.outcomes.Absorb(h.Outcomes)
+	}
+	if h.Locks == nil {
 		return
 	}
 	r.mu.Lock()

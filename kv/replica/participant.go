@@ -6,6 +6,7 @@ import (
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/raftgroup"
 )
 
@@ -71,8 +72,8 @@ type SplitTrigger struct {
 	RightStats Stats
 	// Floor is above every read that the left leaseholder had served.
 	Floor hlc.Timestamp
-	// Handover is what the left leaseholder passes on to the right one on the
-	// same store; nil elsewhere. Not part of the log entry.
+	// Handover is what the left replica passes on to the right one on the same
+	// store. Not part of the log entry.
 	Handover *Handover
 }
 
@@ -93,5 +94,8 @@ type MergeTrigger struct {
 // of some of its keys (split, merge) or for another store's (planned transfer).
 // Without it the next leaseholder is correct but more cautious (I8, I13).
 type Handover struct {
+	// Locks come from a leaseholder only.
 	Locks []byte
+	// Outcomes are the left replica's.
+	Outcomes *outcome.Memory
 }

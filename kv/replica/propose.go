@@ -40,6 +40,10 @@ func (r *Replica) propose(ctx context.Context, req *Request) error {
 	p := pendingPool.Get().(*pending)
 	p.batch = req.writes
 	c := command{kind: cmdWrite, stats: req.Stats, writes: req.writes.Repr()}
+	if len(req.Outcomes) > 0 {
+		req.trigger = appendOutcomes(req.trigger[:0], req.Outcomes)
+		c.trigger = req.trigger
+	}
 	r.load.writeBytes.Add(uint64(len(c.writes)))
 	err := r.run(ctx, p, &c, req.Lease.Term, req.guard, nil)
 	if _, ambiguous := err.(*kv.AmbiguousError); ambiguous {

@@ -9,6 +9,7 @@ import (
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/latch"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/kv/storage"
 	"github.com/spanlite/spanlite/kv/tscache"
 	"github.com/spanlite/spanlite/raftgroup"
@@ -26,6 +27,10 @@ type Replica struct {
 	latches latch.Manager
 	tsc     atomic.Pointer[tscache.Cache]
 	load    loadCounters
+	// outcomes are the transactions whose commits this replica has applied since it
+	// was opened, as far as the memory reaches. Commits from before its horizon may
+	// be missing: they are in the state, or in a snapshot, without a name.
+	outcomes outcome.Memory
 
 	// gcThreshold and intents repeat state.gcThreshold and state.stats.Intents for
 	// readers.
@@ -114,6 +119,8 @@ func (r *Replica) install(d *kv.RangeDescriptor, members []raftgroup.Member, s s
 	r.desc.Store(d)
 	r.setFrozen(s.frozen)
 	r.cfg.Clock.Update(s.floor)
+	// Whatever is applied already was sent before now, by any clock.
+	r.outcomes.Forget(r.cfg.Clock.Now().Add(r.cfg.Clock.MaxOffset()))
 }
 
 func (r *Replica) setFrozen(frozen bool) {
@@ -183,6 +190,11 @@ func (r *Replica) Stats() Stats {
 	defer r.mu.Unlock()
 	return r.mu.state.stats
 }
+
+// Outcomes returns the memory of transactions that have committed here. Of those
+// up to the applied index of any earlier term it is complete once the replica
+// holds the lease (I8).
+func (r *Replica) Outcomes() *outcome.Memory { return &r.outcomes }
 
 // GCThreshold returns the timestamp at or below which reads are refused.
 func (r *Replica) GCThreshold() hlc.Timestamp { return hlc.Timestamp(r.gcThreshold.Load()) }

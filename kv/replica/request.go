@@ -8,6 +8,7 @@ import (
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/latch"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/kv/storage"
 	"github.com/spanlite/spanlite/kv/tscache"
 	"github.com/spanlite/spanlite/raftgroup"
@@ -44,6 +45,9 @@ type Request struct {
 	ReadSpans []keys.Span
 	// Stats is what the writes change, set by the participant.
 	Stats Stats
+	// Outcomes are the transactions that the writes commit here, set by the
+	// participant: all replicas remember them. Only together with writes.
+	Outcomes []outcome.Outcome
 	// State is the participant's memory for the request. It stays with the
 	// Request when that is reused.
 	State any
@@ -54,6 +58,7 @@ type Request struct {
 	latches   []latch.Latch
 	guard     *latch.Guard
 	keyBuf    []byte
+	trigger   []byte
 	// keep: an in-flight command still refers to the request's memory.
 	keep bool
 }
@@ -78,7 +83,8 @@ func (req *Request) free() {
 	if cap(req.keyBuf) > 64<<10 {
 		req.keyBuf = nil
 	}
-	*req = Request{State: req.State, latches: req.latches[:0], keyBuf: req.keyBuf[:0], ReadSpans: req.ReadSpans[:0]}
+	*req = Request{State: req.State, latches: req.latches[:0], keyBuf: req.keyBuf[:0], ReadSpans: req.ReadSpans[:0],
+		Outcomes: req.Outcomes[:0], trigger: req.trigger[:0]}
 	requestPool.Put(req)
 }
 
@@ -102,12 +108,10 @@ func (req *Request) IndexedWrites() *storage.Batch {
 }
 
 // RecordLatchKey appends the key under which requests latch, and the timestamp
-// cache remembers, a transaction's record: unlike the record's engine key it is
-// cheap to make. It sorts outside of the global key space.
-func RecordLatchKey(dst []byte, anchor keys.Key, id kv.TxnID) keys.Key {
-	dst = append(dst, 0x04)
-	dst = append(dst, anchor...)
-	return append(dst, id[:]...)
+// cache remembers, the record of a transaction wherever its anchor is, and its end
+// without a record. It sorts outside of the global key space.
+func RecordLatchKey(dst []byte, id kv.TxnID) keys.Key {
+	return append(append(dst, 0x04), id[:]...)
 }
 
 // everything is the latch span of operations on the range itself.
@@ -131,12 +135,12 @@ func (req *Request) declare(write bool) {
 			if req.Batch.Txn == nil {
 				continue
 			}
-			l = latch.Latch{Span: keys.Span{Start: req.recordKey(o.Key, req.Batch.Txn.ID)}, Write: true}
-		case kv.OpPushTxn, kv.OpRecoverTxn, kv.OpQueryTxn:
+			l = latch.Latch{Span: keys.Span{Start: req.recordKey(req.Batch.Txn.ID)}, Write: true}
+		case kv.OpPushTxn, kv.OpRecoverTxn, kv.OpQueryTxn, kv.OpQueryOutcome:
 			if o.PushTxn == nil {
 				continue
 			}
-			l = latch.Latch{Span: keys.Span{Start: req.recordKey(o.Key, o.PushTxn.ID)}, Write: o.Kind != kv.OpQueryTxn}
+			l = latch.Latch{Span: keys.Span{Start: req.recordKey(o.PushTxn.ID)}, Write: o.Kind != kv.OpQueryTxn}
 		default:
 			continue
 		}
@@ -150,9 +154,9 @@ func (req *Request) declare(write bool) {
 	}
 }
 
-func (req *Request) recordKey(anchor keys.Key, id kv.TxnID) keys.Key {
+func (req *Request) recordKey(id kv.TxnID) keys.Key {
 	at := len(req.keyBuf)
-	req.keyBuf = RecordLatchKey(req.keyBuf, anchor, id)
+	req.keyBuf = RecordLatchKey(req.keyBuf, id)
 	return req.keyBuf[at:len(req.keyBuf):len(req.keyBuf)]
 }
 

@@ -175,6 +175,7 @@ func (req *Request) resetWrites() {
 		req.writes.Reset()
 	}
 	req.Stats = Stats{}
+	req.Outcomes = req.Outcomes[:0]
 }
 
 // latch takes the request's latches. While the outcome of a command is unknown

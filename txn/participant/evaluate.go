@@ -238,6 +238,8 @@ func (e *evaluation) op(i int) error {
 		return e.queryTxn(o)
 	case kv.OpQueryIntent:
 		return e.queryIntent(o)
+	case kv.OpQueryOutcome:
+		return e.queryOutcome(o)
 	case kv.OpRecoverTxn:
 		return e.recoverTxn(o)
 	case kv.OpResolveIntent:

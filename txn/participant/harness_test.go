@@ -247,6 +247,9 @@ func (c *cluster) commit(ctx context.Context, t *kv.TxnMeta, end kv.EndTxn, puts
 		b.Ops = append(b.Ops, o)
 	}
 	end.Commit, end.OnePhase = true, true
+	if end.SentAt == 0 {
+		end.SentAt = c.clock.Now()
+	}
 	anchor := t.Anchor
 	if anchor == nil {
 		anchor = b.Ops[0].Key

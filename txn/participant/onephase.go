@@ -8,6 +8,7 @@ import (
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/mvcc"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/kv/replica"
 )
 
@@ -27,16 +28,16 @@ import (
 func (e *evaluation) onePhase(end *kv.EndTxn) error {
 	t := e.b.Txn
 	last := len(e.b.Ops) - 1
-	if out, ok := e.p.finished.get(t.ID); ok {
-		if out.status != kv.TxnCommitted {
+	if out, ok := e.p.ended(t.ID); ok {
+		if out.Status() != kv.TxnCommitted {
 			return &kv.TxnAbortedError{ID: t.ID, Reason: "it was aborted before"}
 		}
 		// A repetition of a request whose answer was lost.
-		t.WriteTS = hlc.Timestamp(out.ts)
+		t.WriteTS = out.TS
 		e.b.Ops[last].TxnStatus = kv.TxnCommitted
 		return nil
 	}
-	hasRecord, err := e.recordAllowsCommit(e.b.Ops[last].Key)
+	hasRecord, err := e.recordAllowsCommit(e.b.Ops[last].Key, end.SentAt)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,10 @@ func (e *evaluation) onePhase(end *kv.EndTxn) error {
 			mvcc.Put(e.write(), o.Key, commit, o.Value, n, &e.req.Stats)
 		} else if n.HasVersions || n.TS != 0 {
 			mvcc.Delete(e.write(), o.Key, commit, n, &e.req.Stats)
+		} else {
+			// There is nothing to remove. Who writes the key from now on has to do so
+			// above this commit, or its value would outlive the deletion.
+			e.req.Cache.AddPoint(o.Key, commit, t.ID)
 		}
 	}
 	if hasRecord {
@@ -102,6 +107,9 @@ func (e *evaluation) onePhase(end *kv.EndTxn) error {
 	t.WriteTS = commit
 	e.b.Ops[last].TxnStatus = kv.TxnCommitted
 	e.st.ended, e.st.status = true, kv.TxnCommitted
+	if e.w != nil {
+		e.req.Outcomes = append(e.req.Outcomes, outcome.Outcome{ID: t.ID, TS: commit, At: end.SentAt})
+	}
 	return nil
 }
 
@@ -118,12 +126,16 @@ func locks(end *kv.EndTxn, key keys.Key) bool {
 
 // recordAllowsCommit looks at the transaction's record, if it can have one:
 // whoever makes, changes or forbids a record enters its key into the timestamp
-// cache, at or above the transaction's start.
-func (e *evaluation) recordAllowsCommit(anchor keys.Key) (exists bool, err error) {
+// cache, at or above the transaction's start. Who has asked for its outcome has done
+// so too, and an attempt from before that must not succeed any more.
+func (e *evaluation) recordAllowsCommit(anchor keys.Key, sent hlc.Timestamp) (exists bool, err error) {
 	t := e.b.Txn
-	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, t.ID)
+	e.st.key = replica.RecordLatchKey(e.st.key[:0], t.ID)
 	if e.req.Cache.GetRecord(e.st.key) < t.StartTS {
 		return false, nil
+	}
+	if e.req.Cache.GetRecord(e.askedKey(t.ID)) >= sent {
+		return false, &kv.StaleCommitError{ID: t.ID}
 	}
 	rec, err := e.readRecord(anchor, t.ID)
 	if err != nil || rec == nil {

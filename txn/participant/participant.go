@@ -2,12 +2,13 @@ package participant
 
 import (
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/kv/replica"
 	"github.com/spanlite/spanlite/txn/locktable"
 )
@@ -47,9 +48,8 @@ type Participant struct {
 	cfg   Config
 	r     *replica.Replica
 	locks *locktable.Table
-	// finished remembers how the last transactions ended at this range, see
-	// outcomes.
-	finished outcomes
+	// finished remembers ends that no command has told the replica of: see ended.
+	finished outcome.Memory
 	// resolutions counts the resolutions of intents that were applied.
 	resolutions atomic.Uint64
 }
@@ -87,7 +87,7 @@ func (p *Participant) LeaseStarted() { p.locks.Open() }
 // LeaseEnded implements replica.LockKeeper.
 func (p *Participant) LeaseEnded(err error) {
 	p.locks.Clear(err)
-	p.finished.clear()
+	p.finished.Reset()
 }
 
 // DropLocks implements replica.LockKeeper.
@@ -96,53 +96,18 @@ func (p *Participant) DropLocks(span keys.Span, err error) { p.locks.DropSpan(sp
 // LockCount implements replica.LockKeeper.
 func (p *Participant) LockCount() int { return p.locks.Len() }
 
-// outcomes is a bounded memory of transactions that ended at this range. It makes
-// the repetition of a one-phase commit harmless, as long as the lease lasts, and
-// keeps aborted transactions from writing again (I11); both are also ensured by
-// slower means.
-type outcomes struct {
-	mu   sync.Mutex
-	ids  map[kv.TxnID]outcome
-	ring []kv.TxnID
-	next int
-}
-
-type outcome struct {
-	status kv.TxnStatus
-	ts     uint64
-}
-
-// maxOutcomes bounds outcomes; an entry takes about 100 bytes.
-const maxOutcomes = 4096
-
-func (o *outcomes) add(id kv.TxnID, out outcome) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ids == nil {
-		o.ids = make(map[kv.TxnID]outcome)
+// ended returns how a transaction ended at this range, if that is remembered. It
+// makes the repetition of a one-phase commit harmless, and keeps aborted
+// transactions from writing again (I11); both are also ensured by slower means.
+func (p *Participant) ended(id kv.TxnID) (outcome.Outcome, bool) {
+	if o, ok := p.r.Outcomes().Get(id); ok {
+		return o, true
 	}
-	if _, ok := o.ids[id]; !ok {
-		if len(o.ring) < maxOutcomes {
-			o.ring = append(o.ring, id)
-		} else {
-			delete(o.ids, o.ring[o.next])
-			o.ring[o.next] = id
-			o.next = (o.next + 1) % maxOutcomes
-		}
-	}
-	o.ids[id] = out
+	return p.finished.Get(id)
 }
 
-func (o *outcomes) get(id kv.TxnID) (outcome, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	out, ok := o.ids[id]
-	return out, ok
-}
-
-func (o *outcomes) clear() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	clear(o.ids)
-	o.ring, o.next = o.ring[:0], 0
+// finish remembers, for as long as the lease lasts, the end of a transaction that
+// is not in the replica's memory: ts is zero if it was aborted.
+func (p *Participant) finish(id kv.TxnID, ts hlc.Timestamp) {
+	p.finished.Add(outcome.Outcome{ID: id, TS: ts, At: p.r.Clock().Peek()})
 }

@@ -1,11 +1,13 @@
 package participant
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/kv/outcome"
 	"github.com/spanlite/spanlite/kv/replica"
 	"github.com/spanlite/spanlite/kv/storage"
 )
@@ -30,28 +32,35 @@ func (e *evaluation) readRecord(anchor keys.Key, id kv.TxnID) (*kv.TxnRecord, er
 // writeRecord writes a record and notes that it exists.
 func (e *evaluation) writeRecord(anchor keys.Key, rec *kv.TxnRecord) {
 	e.write().Put(keys.TxnRecord(anchor, rec.Txn.ID), rec.Encode(nil))
-	e.markRecord(anchor, rec.Txn.ID)
+	e.markRecord(rec.Txn.ID)
 }
 
 // markRecord makes the absence of the record mean that it may not be made any
 // more (see the package comment).
-func (e *evaluation) markRecord(anchor keys.Key, id kv.TxnID) {
-	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, id)
+func (e *evaluation) markRecord(id kv.TxnID) {
+	e.st.key = replica.RecordLatchKey(e.st.key[:0], id)
 	e.req.Cache.AddRecord(e.st.key, e.req.Now)
 }
 
 // mayCreate reports whether this request of the transaction, which has no record,
 // may make one. Requests of the transaction's present snapshot may, late copies
 // from before its end may not.
-func (e *evaluation) mayCreate(anchor keys.Key, t *kv.TxnMeta) bool {
-	e.st.key = replica.RecordLatchKey(e.st.key[:0], anchor, t.ID)
+func (e *evaluation) mayCreate(t *kv.TxnMeta) bool {
+	e.st.key = replica.RecordLatchKey(e.st.key[:0], t.ID)
 	return e.req.Cache.GetRecord(e.st.key) < t.ReadTS
 }
 
 // pushKey is the key under which the timestamp cache remembers above what a
 // transaction was pushed.
-func (e *evaluation) pushKey(anchor keys.Key, id kv.TxnID) keys.Key {
-	e.st.key2 = append(replica.RecordLatchKey(e.st.key2[:0], anchor, id), 'p')
+func (e *evaluation) pushKey(id kv.TxnID) keys.Key {
+	e.st.key2 = append(replica.RecordLatchKey(e.st.key2[:0], id), 'p')
+	return e.st.key2
+}
+
+// askedKey is the key under which the timestamp cache remembers until when
+// attempts of a transaction to commit are void, because it was asked for.
+func (e *evaluation) askedKey(id kv.TxnID) keys.Key {
+	e.st.key2 = append(replica.RecordLatchKey(e.st.key2[:0], id), 'a')
 	return e.st.key2
 }
 
@@ -77,11 +86,11 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 		return e.abort(o, rec)
 	}
 	if rec == nil {
-		if out, ok := e.p.finished.get(t.ID); ok && out.status == kv.TxnCommitted && len(end.Intents) == 0 && len(end.InFlight) == 0 {
+		if out, ok := e.p.ended(t.ID); ok && out.Status() == kv.TxnCommitted && len(end.Intents) == 0 && len(end.InFlight) == 0 {
 			o.TxnStatus = kv.TxnCommitted // removed already
 			return nil
 		}
-		if !e.mayCreate(o.Key, t) {
+		if !e.mayCreate(t) {
 			return gone(t)
 		}
 		rec = new(kv.TxnRecord)
@@ -94,7 +103,7 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 			t.WriteTS = rec.Txn.WriteTS
 			if len(end.Intents) == 0 {
 				e.write().Clear(keys.TxnRecord(o.Key, t.ID))
-				e.markRecord(o.Key, t.ID)
+				e.markRecord(t.ID)
 			}
 			return nil
 		case rec.Txn.Epoch > t.Epoch:
@@ -111,7 +120,7 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 		if err := e.verifyFences(end); err != nil {
 			return err
 		}
-		if ts := e.req.Cache.GetRecord(e.pushKey(o.Key, t.ID)); ts >= t.WriteTS {
+		if ts := e.req.Cache.GetRecord(e.pushKey(t.ID)); ts >= t.WriteTS {
 			t.WriteTS = ts.Next()
 		}
 		if t.WriteTS > t.ReadTS && t.Isolation == kv.Serializable {
@@ -134,8 +143,15 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 	o.TxnStatus = rec.Status
 	if rec.Status == kv.TxnCommitted {
 		e.st.ended, e.st.status = true, kv.TxnCommitted
+		e.committed(t)
 	}
 	return nil
+}
+
+// committed has all replicas remember that the record was decided so. It outlives
+// the record, which goes when the intents are resolved.
+func (e *evaluation) committed(t *kv.TxnMeta) {
+	e.req.Outcomes = append(e.req.Outcomes, outcome.Outcome{ID: t.ID, TS: t.WriteTS, At: e.req.Now})
 }
 
 func (e *evaluation) abort(o *kv.Op, rec *kv.TxnRecord) error {
@@ -150,7 +166,7 @@ func (e *evaluation) abort(o *kv.Op, rec *kv.TxnRecord) error {
 		if rec != nil {
 			e.write().Clear(keys.TxnRecord(o.Key, t.ID))
 		}
-		e.markRecord(o.Key, t.ID)
+		e.markRecord(t.ID)
 		return nil
 	}
 	next := kv.TxnRecord{Txn: *t, Status: kv.TxnAborted, LastHeartbeat: e.req.Now, Intents: end.Intents}
@@ -169,7 +185,7 @@ func (e *evaluation) heartbeat(o *kv.Op) error {
 		return err
 	}
 	if rec == nil {
-		if !e.mayCreate(o.Key, t) {
+		if !e.mayCreate(t) {
 			o.TxnStatus = kv.TxnAborted
 			return nil
 		}
@@ -208,7 +224,7 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		return err
 	}
 	if rec == nil {
-		if out, ok := e.p.finished.get(t.ID); ok && out.status.Final() {
+		if _, ok := e.p.ended(t.ID); ok {
 			// What the pusher has met is the late copy of a request.
 			o.TxnStatus = kv.TxnAborted
 			return nil
@@ -249,7 +265,7 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		if to == 0 {
 			to = e.req.ReadTS
 		}
-		e.req.Cache.AddRecord(e.pushKey(o.Key, t.ID), to)
+		e.req.Cache.AddRecord(e.pushKey(t.ID), to)
 		o.PushedTS = to.Next()
 	}
 	return nil
@@ -276,10 +292,78 @@ func (e *evaluation) queryTxn(o *kv.Op) error {
 	o.Record, o.TxnStatus = rec, kv.TxnUnknown
 	if rec != nil {
 		o.TxnStatus = rec.Status
-	} else if out, ok := e.p.finished.get(t.ID); ok {
-		o.TxnStatus = out.status
+	} else if out, ok := e.p.ended(t.ID); ok {
+		o.TxnStatus = out.Status()
 	}
 	return nil
+}
+
+// queryOutcome evaluates an OpQueryOutcome. The latch on the record's key keeps out
+// attempts that are under way; what was sent later has to be sent after the answer.
+//
+// The replica has applied every commit of earlier leases before it got its own, and
+// those of its own before their latches fell, so its memory is complete as far as it
+// reaches. Attempts in the other direction, into the past, are what the marks are
+// for: from the question on neither a one-phase commit nor a record that was sent
+// before it can succeed here. A later lease starts with everything marked.
+func (e *evaluation) queryOutcome(o *kv.Op) error {
+	t := o.PushTxn
+	if t == nil {
+		return errNeedsTxn
+	}
+	o.Record, o.PushedTS = nil, 0
+	e.markRecord(t.ID)
+	e.req.Cache.AddRecord(e.askedKey(t.ID), e.req.Now)
+	var rec *kv.TxnRecord
+	var err error
+	if t.Anchor != nil {
+		rec, err = e.readRecord(o.Key, t.ID)
+	} else {
+		rec, err = e.findRecord(t.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if rec != nil {
+		o.Record, o.TxnStatus = rec, rec.Status
+		if rec.Status == kv.TxnCommitted {
+			o.PushedTS = rec.Txn.WriteTS
+		}
+		if rec.Status != kv.TxnPending {
+			return nil
+		}
+	}
+	if out, ok := e.p.ended(t.ID); ok {
+		o.TxnStatus, o.PushedTS = out.Status(), out.TS
+		return nil
+	}
+	switch {
+	case rec != nil:
+	case e.p.r.Outcomes().Knows(t.ID, o.TS):
+		o.TxnStatus = kv.TxnAborted
+	default:
+		o.TxnStatus = kv.TxnUnknown
+	}
+	return nil
+}
+
+// findRecord looks for a record whose anchor is not known.
+func (e *evaluation) findRecord(id kv.TxnID) (rec *kv.TxnRecord, err error) {
+	d := e.p.r.Desc()
+	err = storage.ScanUnversioned(e.p.r.Engine(), keys.TxnRecordSpan(d.Start, d.End), func(key keys.Key, value []byte) error {
+		if !bytes.HasSuffix(key, id[:]) {
+			return nil
+		}
+		rec = new(kv.TxnRecord)
+		if err := rec.Decode(keys.Clone(value)); err != nil {
+			return &storage.CorruptionError{Path: "state engine", Cause: err}
+		}
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return rec, err
 }
 
 // recoverTxn evaluates an OpRecoverTxn: PushTxn has the epoch and timestamp of the
@@ -297,10 +381,10 @@ func (e *evaluation) recoverTxn(o *kv.Op) error {
 		return e.removeRecord(o, rec)
 	}
 	if rec == nil {
-		if out, ok := e.p.finished.get(t.ID); ok || !e.mayCreate(o.Key, t) {
+		if out, ok := e.p.ended(t.ID); ok || !e.mayCreate(t) {
 			o.Record, o.TxnStatus = nil, kv.TxnUnknown
 			if ok {
-				o.TxnStatus = out.status
+				o.TxnStatus = out.Status()
 			}
 			return nil
 		}
@@ -312,6 +396,7 @@ func (e *evaluation) recoverTxn(o *kv.Op) error {
 		rec.Status = kv.TxnAborted
 		if o.Commit {
 			rec.Status = kv.TxnCommitted
+			e.committed(&rec.Txn)
 		}
 		for _, w := range rec.InFlight {
 			rec.Intents = append(rec.Intents, keys.Span{Start: w.Key})
@@ -335,7 +420,7 @@ func (e *evaluation) removeRecord(o *kv.Op, rec *kv.TxnRecord) error {
 		return nil
 	}
 	e.write().Clear(keys.TxnRecord(o.Key, rec.Txn.ID))
-	e.markRecord(o.Key, rec.Txn.ID)
+	e.markRecord(rec.Txn.ID)
 	e.st.removed = append(e.st.removed, removed{rec.Txn.ID, rec.Txn.WriteTS})
 	return nil
 }

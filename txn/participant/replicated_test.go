@@ -161,7 +161,7 @@ func (c *replicated) begin(iso kv.Isolation) *kv.TxnMeta {
 func (c *replicated) put(t testing.TB, k, v string) {
 	tx := c.begin(kv.ReadCommitted)
 	b := kv.Batch{Header: kv.Header{Txn: tx}, Ops: []kv.Op{{Kind: kv.OpPut, Key: key(k), Value: []byte(v)},
-		{Kind: kv.OpEndTxn, Key: key(k), End: &kv.EndTxn{Commit: true, OnePhase: true}}}}
+		{Kind: kv.OpEndTxn, Key: key(k), End: &kv.EndTxn{Commit: true, OnePhase: true, SentAt: tx.StartTS}}}}
 	require.NoError(t, c.Send(bg, &b))
 }
 
@@ -195,7 +195,8 @@ func (c *replicated) transfer(ctx context.Context, iso kv.Isolation, from, to st
 		values[k], _ = strconv.Atoi(string(o.Value))
 		locks = append(locks, kv.LockedKey{Key: key(k), Strength: kv.LockNoKeyUpdate, ReadTS: o.TS})
 	}
-	end := kv.EndTxn{Commit: true, OnePhase: true, ReadsComplete: true, Locks: locks, Reads: []keys.Span{{Start: key(from)}, {Start: key(to)}}}
+	end := kv.EndTxn{Commit: true, OnePhase: true, ReadsComplete: true, Locks: locks, Reads: []keys.Span{{Start: key(from)}, {Start: key(to)}},
+		SentAt: c.nodes[c.at.Load()].clock.Now()}
 	b := kv.Batch{Header: kv.Header{Txn: tx}, Ops: []kv.Op{
 		{Kind: kv.OpPut, Key: key(from), Value: strconv.AppendInt(nil, int64(values[from]-1), 10)},
 		{Kind: kv.OpPut, Key: key(to), Value: strconv.AppendInt(nil, int64(values[to]+1), 10)},

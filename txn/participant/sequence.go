@@ -232,8 +232,8 @@ func writeWait(b *kv.Batch) kv.WaitPolicy {
 
 // checkAlive refuses transactions that are known to have ended (I11).
 func (p *Participant) checkAlive(t *kv.TxnMeta) error {
-	if out, ok := p.finished.get(t.ID); ok {
-		if out.status == kv.TxnAborted {
+	if out, ok := p.ended(t.ID); ok {
+		if out.Status() == kv.TxnAborted {
 			return &kv.TxnAbortedError{ID: t.ID, Reason: "it was aborted before"}
 		}
 		return &kv.TxnAbortedError{ID: t.ID, Reason: "it has been committed"}
@@ -285,7 +285,13 @@ func (p *Participant) Finish(req *replica.Request, err error) {
 	if err == nil {
 		if st.ended {
 			t := req.Batch.Txn
-			p.finished.add(t.ID, outcome{st.status, uint64(t.WriteTS)})
+			switch {
+			case len(req.Outcomes) > 0: // the replica remembers it
+			case st.status == kv.TxnCommitted:
+				p.finish(t.ID, t.WriteTS)
+			default:
+				p.finish(t.ID, 0)
+			}
 			p.locks.ReleaseTxn(t.ID)
 		}
 		for i := range st.resolved {
@@ -293,7 +299,7 @@ func (p *Participant) Finish(req *replica.Request, err error) {
 		}
 		p.supersede(&req.Batch.Header, req.Batch.Ops)
 		for _, r := range st.removed {
-			p.finished.add(r.id, outcome{kv.TxnCommitted, uint64(r.ts)})
+			p.finish(r.id, r.ts)
 		}
 	}
 	st.reset()
@@ -316,7 +322,7 @@ func (p *Participant) supersede(h *kv.Header, ops []kv.Op) {
 func (p *Participant) applied(r *resolved) {
 	p.resolutions.Add(1)
 	if r.status == kv.TxnAborted {
-		p.finished.add(r.id, outcome{status: kv.TxnAborted})
+		p.finish(r.id, 0)
 	}
 	if r.span.End == nil {
 		p.locks.ReleaseKey(r.id, r.span.Start)

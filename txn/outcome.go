@@ -1,0 +1,84 @@
+package txn
+
+import (
+	"context"
+	"time"
+
+	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
+)
+
+// Bounds of a coordinator's attempts to learn the outcome of a commit whose answer
+// got lost. While they last the client waits, as for any commit.
+const (
+	// outcomeWait is longer than it takes to replace a leaseholder that died.
+	outcomeWait = 20 * time.Second
+	// outcomeGrace is what is left after the statement has been cancelled or has
+	// run out of time: the answer is near, if the range has a leaseholder at all.
+	outcomeGrace = 2 * time.Second
+	// outcomePause is between two questions.
+	outcomePause = 50 * time.Millisecond
+)
+
+// outcomeContext returns the context for the questions about a commit that was sent
+// under ctx.
+func outcomeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeWait)
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(outcomeGrace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-detached.Done():
+		}
+	})
+	return detached, func() {
+		stop()
+		cancel()
+	}
+}
+
+// askOutcome finds out what became of the last attempt to commit in one phase,
+// after its answer got lost with err: the timestamp at which it committed, or zero
+// if it has not and never will (kv.OpQueryOutcome). Only if the range cannot tell, or
+// does not answer in time, is the error the one that was to be explained.
+func (t *Txn) askOutcome(ctx context.Context, cause *kv.AmbiguousError) (hlc.Timestamp, error) {
+	t.db.metrics.OutcomeQueries.Add(1)
+	ctx, cancel := outcomeContext(ctx)
+	defer cancel()
+	meta := t.detachedMeta()
+	for {
+		b := kv.Batch{
+			Header: kv.Header{GatewayNode: t.db.cfg.Node},
+			Ops:    []kv.Op{{Kind: kv.OpQueryOutcome, Key: meta.Anchor, PushTxn: &meta, TS: t.end.SentAt}},
+		}
+		err := t.db.cfg.Sender.Send(ctx, &b)
+		if err == nil {
+			switch b.Ops[0].TxnStatus {
+			case kv.TxnCommitted:
+				return b.Ops[0].PushedTS, nil
+			case kv.TxnAborted, kv.TxnPending:
+				if rec := b.Ops[0].Record; rec != nil && rec.Status == kv.TxnAborted {
+					return 0, &kv.TxnAbortedError{ID: meta.ID, Reason: "it was aborted by another transaction"}
+				}
+				return 0, nil
+			}
+			return 0, cause
+		}
+		if err := sleep(ctx, outcomePause); err != nil {
+			return 0, cause
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
