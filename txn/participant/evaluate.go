@@ -591,6 +591,7 @@ func (e *evaluation) writeVersion(o *kv.Op, value []byte, deleted bool, n mvcc.N
 	}
 	if deleted {
 		if !n.HasVersions && n.TS == 0 {
+			e.req.Cache.AddPoint(o.Key, ts, kv.TxnID{}) // as in onePhase
 			return nil
 		}
 		mvcc.Delete(e.write(), o.Key, ts, n, &e.req.Stats)
