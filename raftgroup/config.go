@@ -73,10 +73,13 @@ type Config struct {
 
 	// MaxEntrySize bounds a command. Default 32 MB.
 	MaxEntrySize int
-	// MaxInflightBytes bounds the proposals of a group that are appended but not
+	// MaxInflightBytes bounds the proposals of a group, from Propose until they are
 	// applied, and the messages in its mailbox; further proposals wait, messages are
 	// dropped. Default 32 MB each.
 	MaxInflightBytes int
+	// MaxStoreInflightBytes bounds the same for all groups of the store together.
+	// Default 4 times MaxInflightBytes.
+	MaxStoreInflightBytes int
 	// SnapshotSends bounds the images sent at a time, SnapshotReceives those
 	// received. Default 2 and 2.
 	SnapshotSends, SnapshotReceives int
@@ -163,6 +166,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxFollowerLagBytes, 16<<20)
 	def(&c.MaxEntrySize, 32<<20)
 	def(&c.MaxInflightBytes, 32<<20)
+	def(&c.MaxStoreInflightBytes, 4*c.MaxInflightBytes)
 	def(&c.SnapshotSends, 2)
 	def(&c.SnapshotReceives, 2)
 	def(&c.SnapshotRate, 64<<20)

@@ -32,8 +32,11 @@ type Host struct {
 		disowned map[GroupID]disowned
 		closed   bool
 	}
-	ready readyQueue
-	awake awakeSet
+	ready  readyQueue
+	awake  awakeSet
+	gather gathering
+	// inbox counts the bytes of messages in all mailboxes.
+	inbox atomic.Int64
 
 	sends, receives chan struct{}
 	nextSnapshot    atomic.Uint64
@@ -145,13 +148,7 @@ func (h *Host) Start() error {
 		h.wg.Add(1)
 		go func() {
 			defer h.wg.Done()
-			for {
-				g := h.ready.pop()
-				if g == nil {
-					return
-				}
-				g.takeTurn(nil)
-			}
+			h.work()
 		}()
 	}
 	h.wg.Add(1)
@@ -233,13 +230,6 @@ func (h *Host) tickAwake() {
 	}
 }
 
-// RunPending processes groups until none has work. Only with Config.Manual.
-func (h *Host) RunPending() {
-	for g := h.ready.tryPop(); g != nil; g = h.ready.tryPop() {
-		g.takeTurn(nil)
-	}
-}
-
 // LoggedGroups returns what the log knows, open or not, by group id. After a
 // crash it may name groups the state engine does not know: the right side of a
 // split whose batch was not flushed (harmless: replaying the left side's log
@@ -299,10 +289,11 @@ func (h *Host) Open(o OpenOptions) (*Group, error) {
 	} else {
 		g.membersChanged()
 	}
-	g.step(nil, 0)
-	g.endTurn()
-	if g.failed != nil {
-		return nil, g.failed
+	g.step(nil, 0, nil)
+	g.runTurn(nil)
+	g.settle()
+	if err := g.failure(); err != nil {
+		return nil, err
 	}
 	return g, nil
 }
@@ -439,10 +430,11 @@ func (h *Host) receiveFrame(f *transport.Frame) {
 			continue
 		}
 		g.enqueue(func() {
-			if g.box.bytes+in.size > h.cfg.MaxInflightBytes {
+			if g.box.bytes+in.size > h.cfg.MaxInflightBytes || h.inbox.Load() > int64(h.cfg.MaxStoreInflightBytes) {
 				return // raft sends again
 			}
 			g.box.bytes += in.size
+			h.inbox.Add(int64(in.size))
 			g.box.messages = append(g.box.messages, in)
 		})
 	}

@@ -253,15 +253,14 @@ func (g *Group) receiveFortify(in *inbound) {
 		if g.fortify.mine != rec {
 			state := g.log.State()
 			state.Fortified = rec
-			if err := g.h.log.Sync(g.log.SetState(state)); err != nil {
-				g.fail(err)
-				return
-			}
+			g.appended = g.log.SetState(state)
 			g.fortify.mine = rec
 		}
 		answer.ok = true
 	}
-	g.sendFortify(in.from, answer)
+	// Behind the record, and behind the term that it belongs to.
+	to := in.from
+	g.afterSync(nil, func() { g.sendFortify(to, answer) })
 }
 
 // supportWithdrawn tells a follower that its leader's store is no longer

@@ -133,3 +133,45 @@ func membersOf(cs *raftpb.ConfState, known []Member, added map[ReplicaID]StoreID
 
 // isVoter reports whether a member votes in the new or the old configuration.
 func (m Member) isVoter() bool { return m.Kind != Learner }
+
+func marshalChange(cc raftpb.ConfChangeV2) ([]byte, error) { return cc.Marshal() }
+
+// checkChange refuses changes that make no sense.
+func (g *Group) checkChange(changes []MemberChange) error {
+	if g.changing || slices.ContainsFunc(g.members, func(m Member) bool { return m.Kind > Learner }) {
+		return ErrChangePending
+	}
+	left := 0
+	kind := map[ReplicaID]bool{} // voter?
+	for _, m := range g.members {
+		kind[m.Replica] = m.Kind == Voter
+	}
+	for _, c := range changes {
+		_, known := kind[c.Replica]
+		switch {
+		case c.Replica == g.replica && c.Type != AddVoter:
+			// Its followers would forget where the leader is to which they are fortified,
+			// and its lease would not end with the election of another.
+			return &InvalidChangeError{g.id, c, "a leader does not remove itself: transfer first"}
+		case c.Replica == 0:
+			return &InvalidChangeError{g.id, c, "no replica id"}
+		case c.Type == RemoveMember && !known:
+			return &InvalidChangeError{g.id, c, "no such member"}
+		case c.Type != RemoveMember && !known && c.Store == 0:
+			return &InvalidChangeError{g.id, c, "no store"}
+		case c.Type == RemoveMember:
+			delete(kind, c.Replica)
+		default:
+			kind[c.Replica] = c.Type == AddVoter
+		}
+	}
+	for _, voter := range kind {
+		if voter {
+			left++
+		}
+	}
+	if left == 0 {
+		return &InvalidChangeError{g.id, changes[0], "no voter would be left"}
+	}
+	return nil
+}

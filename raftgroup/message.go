@@ -65,30 +65,6 @@ func (g *Group) receive(in *inbound) {
 	}
 }
 
-// promisesNothing reports whether a leader may send m before its own log is
-// synced.
-func promisesNothing(t raftpb.MessageType) bool {
-	return t == raftpb.MsgApp || t == raftpb.MsgHeartbeat
-}
-
-// sendEarly sends what may leave before the log is synced, sendLate the rest; a
-// replica that does not lead sends everything late.
-func (g *Group) sendEarly(msgs []raftpb.Message) {
-	for i := range msgs {
-		if promisesNothing(msgs[i].Type) {
-			g.send(&msgs[i])
-		}
-	}
-}
-
-func (g *Group) sendLate(msgs []raftpb.Message, leading bool) {
-	for i := range msgs {
-		if !leading || !promisesNothing(msgs[i].Type) {
-			g.send(&msgs[i])
-		}
-	}
-}
-
 func (g *Group) send(m *raftpb.Message) {
 	to := g.leader(m.To)
 	if to.Store == 0 {

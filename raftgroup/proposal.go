@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // proposalState is the part of a Proposal that the group uses while it is on its
@@ -90,12 +93,14 @@ func (g *Group) submit(ctx context.Context, p *Proposal, changes []MemberChange)
 		return err
 	}
 	g.box.proposals = append(g.box.proposals, p)
-	if g.box.busy {
+	// During a sync commands gather: none of them can be applied before the group's
+	// next one, and one turn for all costs half the processor time (DESIGN.md, 7).
+	if g.box.busy || g.box.syncing {
 		g.box.Unlock()
 	} else {
 		g.box.busy = true
 		g.box.Unlock()
-		g.takeTurn(p)
+		g.runTurn(p)
 	}
 	return g.await(ctx, p)
 }
@@ -116,7 +121,7 @@ func (g *Group) await(ctx context.Context, p *Proposal) error {
 			p.lead = false
 			g.box.Unlock()
 			if lead {
-				g.takeTurn(p)
+				g.runTurn(p)
 			}
 		case <-ctx.Done():
 			return g.leave(ctx, p)
@@ -133,17 +138,74 @@ func (g *Group) leave(ctx context.Context, p *Proposal) error {
 		g.box.proposals = slices.Delete(g.box.proposals, i, i+1)
 		g.box.Unlock()
 		if lead {
-			g.takeTurn(nil)
+			g.passOn()
 		}
 		return context.Cause(ctx)
 	}
 	p.abandoned = true
 	g.box.Unlock()
 	if lead {
-		g.takeTurn(nil)
+		g.passOn()
 	}
 	if p.done.Load() {
 		return p.err
 	}
 	return &AmbiguousError{Group: g.id, Cause: context.Cause(ctx)}
+}
+
+// propose puts all waiting commands into the log with one message.
+func (g *Group) propose() {
+	if len(g.taken) == 0 {
+		return
+	}
+	st := g.rn.BasicStatus()
+	var ents []raftpb.Entry
+	batch := g.taken[:0]
+	for _, p := range g.taken {
+		if st.RaftState != raft.StateLeader || uint64(p.Term) != st.Term || g.lettingGo == st.Term {
+			p.finish(0, &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)})
+			continue
+		}
+		e := raftpb.Entry{Type: raftpb.EntryNormal, Data: p.Data}
+		if p.changes != nil {
+			if err := g.checkChange(p.changes); err != nil {
+				p.finish(0, err)
+				continue
+			}
+			data, err := marshalChange(encodeChange(p.changes, p.Data))
+			if err != nil {
+				p.finish(0, err)
+				continue
+			}
+			g.changing = true
+			e.Type, e.Data = raftpb.EntryConfChangeV2, data
+		}
+		ents = append(ents, e)
+		batch = append(batch, p)
+	}
+	if len(ents) == 0 {
+		return
+	}
+	// Raft fills in the positions, in place.
+	err := g.rn.Step(raftpb.Message{Type: raftpb.MsgProp, From: uint64(g.replica), Entries: ents})
+	for i, p := range batch {
+		refused := p.changes != nil && ents[i].Type != raftpb.EntryConfChangeV2
+		if p.changes != nil && (err != nil || refused) {
+			g.changing = false
+		}
+		switch {
+		case err != nil:
+			p.finish(0, &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)})
+		case refused:
+			// A change of an earlier term is not applied yet: raft has put an empty entry
+			// in the place of this one.
+			p.finish(0, ErrChangePending)
+		default:
+			g.pending = append(g.pending, pendingProposal{index: ents[i].Index, term: ents[i].Term, p: p})
+		}
+	}
+	if err == nil && !g.alone() {
+		// Retransmission takes a ticker.
+		g.h.wake(g)
+	}
 }

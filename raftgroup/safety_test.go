@@ -95,14 +95,14 @@ func deliver(t *testing.T, g *Group, from ReplicaID, m raftpb.Message) {
 	inTurn(t, g, func() {
 		g.receive(&inbound{from: Member{Replica: from, Store: StoreID(from)}, to: 1, kind: kindRaft, raft: m})
 	})
-	inTurn(t, g, func() {}) // the turn's Ready has been worked off
+	g.settle() // Ready has been worked off, and the log synced
 }
 
 // elect makes the group's replica 1 leader by the votes of 2, and supported by 2.
 func elect(t *testing.T, h *Host, g *Group) {
 	t.Helper()
 	g.Campaign()
-	inTurn(t, g, func() {})
+	g.settle()
 	term := g.rn.BasicStatus().Term
 	deliver(t, g, 2, raftpb.Message{Type: raftpb.MsgPreVoteResp, Term: term + 1})
 	deliver(t, g, 2, raftpb.Message{Type: raftpb.MsgVoteResp, Term: term + 1})
@@ -112,7 +112,7 @@ func elect(t *testing.T, h *Host, g *Group) {
 		g.receive(&inbound{from: Member{Replica: 2, Store: 2}, to: 1, kind: kindFortify,
 			fort: fortifyMessage{response: true, ok: true, term: term + 1, epoch: h.liveness.Epoch()}})
 	})
-	inTurn(t, g, func() {})
+	g.settle()
 	require.True(t, g.Lease().Covers(h.cfg.Clock.Now()))
 }
 

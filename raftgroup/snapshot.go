@@ -380,25 +380,20 @@ func (g *Group) receiveSnapshot(in *inbound) {
 // installSnapshot carries out raft's decision to take an image: the state first,
 // atomically and durably, then the log. A crash in between
 // leaves the log behind the state, which newGroup mends.
-func (g *Group) installSnapshot(rd raft.Ready) error {
+func (g *Group) installSnapshot(snap *raftpb.Snapshot, hs logstore.HardState) error {
 	r := g.incoming
-	if r == nil || uint64(r.meta.Index) != rd.Snapshot.Metadata.Index {
-		return fmt.Errorf("raftgroup: no image for index %d", rd.Snapshot.Metadata.Index)
+	if r == nil || uint64(r.meta.Index) != snap.Metadata.Index {
+		return fmt.Errorf("raftgroup: no image for index %d", snap.Metadata.Index)
 	}
 	if err := g.machine.ApplySnapshot(r.meta, r.files); err != nil {
 		return fmt.Errorf("install image at %d: %w", r.meta.Index, err)
 	}
 	g.overtaken(uint64(r.meta.Index))
 	st := g.log.State()
-	hs := logstore.HardState{Term: st.Hard.Term, Vote: st.Hard.Vote, Commit: uint64(r.meta.Index)}
-	if !raft.IsEmptyHardState(rd.HardState) {
-		hs = logstore.HardState{Term: rd.HardState.Term, Vote: rd.HardState.Vote, Commit: max(rd.HardState.Commit, uint64(r.meta.Index))}
-	}
+	hs.Commit = max(hs.Commit, uint64(r.meta.Index))
 	st.Hard, st.Replica = hs, g.replica
 	st.TruncatedIndex, st.TruncatedTerm = uint64(r.meta.Index), uint64(r.meta.Term)
-	if err := g.h.log.Sync(g.log.Reset(st)); err != nil {
-		return err
-	}
+	g.appended = g.log.Reset(st)
 	g.members = append([]Member(nil), r.meta.Members...)
 	g.membersChanged()
 	return nil

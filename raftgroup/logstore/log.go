@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -48,7 +49,9 @@ type Log struct {
 
 	mu struct {
 		sync.Mutex
-		cond sync.Cond // signalled when a sync ends
+		// turn are two conditions: who waits for sync number n waits on turn[n%2]. When
+		// n ends, all of its waiters wake up and one of those that wait for the next.
+		turn [2]sync.Cond
 
 		groups map[keys.RangeID]*Group
 		blobs  map[uint64]blob
@@ -61,6 +64,9 @@ type Log struct {
 		// Invariant: durable <= appended.
 		appended, durable Pos
 		syncing           bool
+		// syncs counts syncs that have ended; target is what the one under way covers.
+		syncs  uint64
+		target Pos
 		// durableSeg and durableOff say how far that segment is known to be durable.
 		durableSeg uint64
 		durableOff int64
@@ -71,6 +77,8 @@ type Log struct {
 		cached []*chunk // all in memory, oldest first
 		cacheN int64
 	}
+	// durable mirrors mu.durable.
+	durable atomic.Uint64
 	// writes and out are scratch of the one who syncs.
 	writes []write
 	out    []byte
@@ -221,16 +229,25 @@ func (l *Log) Appended() Pos {
 	return l.mu.appended
 }
 
+// Durable returns the position up to which everything is durable.
+func (l *Log) Durable() Pos { return Pos(l.durable.Load()) }
+
 // Sync returns when everything appended before pos was returned is durable, or
 // with an error if it cannot be: then nothing is, ever again (L2).
 func (l *Log) Sync(pos Pos) error {
+	if l.Durable() >= pos {
+		return nil
+	}
 	l.mu.Lock()
 	for l.mu.err == nil && l.mu.durable < pos {
-		if l.mu.syncing {
-			l.mu.cond.Wait()
-			continue
+		switch {
+		case !l.mu.syncing:
+			l.syncOnce()
+		case pos <= l.mu.target:
+			l.mu.turn[l.mu.syncs%2].Wait()
+		default:
+			l.mu.turn[(l.mu.syncs+1)%2].Wait()
 		}
-		l.syncOnce()
 	}
 	err := l.mu.err
 	if l.mu.durable >= pos {
@@ -238,6 +255,15 @@ func (l *Log) Sync(pos Pos) error {
 	}
 	l.mu.Unlock()
 	return err
+}
+
+// AwaitSync returns when the sync that is under way, if there is one, has ended.
+func (l *Log) AwaitSync() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := l.mu.syncs; l.mu.syncing && l.mu.syncs == n; {
+		l.mu.turn[n%2].Wait()
+	}
 }
 
 // write is a piece of a chunk that is to be written.
@@ -257,7 +283,7 @@ func (l *Log) syncOnce() {
 		c.written = len(c.buf)
 	}
 	l.mu.dirty = l.mu.dirty[:0]
-	target := l.mu.appended
+	l.mu.target = l.mu.appended
 	last := writes[len(writes)-1]
 	end := last.c.off + int64(last.to)
 	l.mu.Unlock()
@@ -274,7 +300,8 @@ func (l *Log) syncOnce() {
 	fatal := false
 	switch {
 	case err == nil:
-		l.mu.durable = target
+		l.mu.durable = l.mu.target
+		l.durable.Store(uint64(l.mu.durable))
 		l.mu.durableSeg, l.mu.durableOff = last.c.seg.number, end
 		for _, w := range writes {
 			w.c.durable = w.to
@@ -285,7 +312,13 @@ func (l *Log) syncOnce() {
 	}
 	clear(writes)
 	l.writes = writes[:0]
-	l.mu.cond.Broadcast()
+	l.mu.turn[l.mu.syncs%2].Broadcast()
+	l.mu.syncs++
+	if l.mu.err == nil {
+		l.mu.turn[l.mu.syncs%2].Signal()
+	} else {
+		l.mu.turn[l.mu.syncs%2].Broadcast()
+	}
 	if fatal && l.opts.Fatal != nil {
 		err := l.mu.err
 		l.mu.Unlock()
@@ -430,12 +463,14 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.mu.syncing {
-		l.mu.cond.Wait()
+		l.mu.turn[l.mu.syncs%2].Wait()
 	}
 	if errors.Is(l.mu.err, errClosed) {
 		return nil
 	}
 	l.mu.err = errors.Join(errClosed, l.mu.err)
+	l.mu.turn[0].Broadcast()
+	l.mu.turn[1].Broadcast()
 	for _, s := range l.mu.segments {
 		if s.file != nil {
 			err = errors.Join(err, s.file.Close())

@@ -37,7 +37,7 @@ func Open(opts Options) (*Log, error) {
 		opts.SlowSyncTime = time.Second
 	}
 	l := &Log{opts: opts, chunkSize: int(min(256<<10, opts.SegmentSize/16))}
-	l.mu.cond.L = &l.mu.Mutex
+	l.mu.turn[0].L, l.mu.turn[1].L = &l.mu.Mutex, &l.mu.Mutex
 	l.mu.groups = make(map[keys.RangeID]*Group)
 	l.mu.blobs = make(map[uint64]blob)
 	if err := createDir(opts.FS, opts.Dir); err != nil {
