@@ -146,6 +146,7 @@ func (c *conn) read() (typ byte, body []byte, err error) {
 	session := c.session.Load()
 	for {
 		var idle time.Duration
+		var deadline time.Time
 		waiting := !c.rd.buffered()
 		if waiting {
 			session.DeliverNotifications()
@@ -153,7 +154,8 @@ func (c *conn) read() (typ byte, body []byte, err error) {
 				return 0, nil, errClientGone
 			}
 			if idle = session.IdleTimeout(); idle > 0 {
-				c.nc.SetReadDeadline(time.Now().Add(idle))
+				deadline = time.Now().Add(idle)
+				c.nc.SetReadDeadline(deadline)
 			}
 		}
 		if err := c.interrupted(session); err != nil {
@@ -175,10 +177,8 @@ func (c *conn) read() (typ byte, body []byte, err error) {
 		if err := c.interrupted(session); err != nil {
 			return 0, nil, err
 		}
-		if idle > 0 && session.IdleTimeout() == idle {
-			if err := session.IdleTimeoutError(); err != nil {
-				return 0, nil, err
-			}
+		if idle > 0 && !time.Now().Before(deadline) {
+			return 0, nil, session.IdleTimeoutError()
 		}
 		c.nc.SetReadDeadline(time.Time{})
 	}

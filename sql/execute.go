@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/spanlite/spanlite/kv"
-	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/exec"
@@ -93,7 +91,13 @@ func (s *Session) startPortal(p *portal, rowsMax int64, x execution) error {
 			return err
 		}
 	}
+	if q := asOfQuery(p.stmt.AST); q != nil {
+		if err := s.openAsOf(p, q); err != nil {
+			return err
+		}
+	}
 	t := s.ensureTxn()
+	s.txn.queried = true
 	t.StepStatement()
 	t.SetLockTimeout(s.vars.LockTimeout)
 	for attempt := 0; ; attempt++ {
@@ -273,7 +277,7 @@ const retriesMax = 50
 // mayRetry reports whether the server may run a statement again by itself: the
 // error is a conflict, and the client has seen nothing of the transaction.
 func (s *Session) mayRetry(err error, attempt int, x execution) bool {
-	if attempt >= retriesMax || s.ctx.cause() != nil || !txn.Retryable(err) {
+	if attempt >= retriesMax || s.ctx.cause() != nil || s.txn.asOf != 0 || !txn.Retryable(err) {
 		return false
 	}
 	switch s.txn.block {
@@ -322,6 +326,7 @@ func (s *Session) executeUtility(p *portal, x execution) error {
 			return err
 		}
 	}
+	s.txn.queried = s.txn.queried || takesSnapshot(p.stmt.AST)
 	for attempt := 0; ; attempt++ {
 		mark := s.client.Mark()
 		tag, err := s.utility(p)
@@ -464,89 +469,4 @@ func (s *Session) afterCommit(coll *catalog.Collection) error {
 		return nil
 	}
 	return s.srv.cfg.Schema.AfterCommit(&s.ctx, coll)
-}
-
-// setTransaction executes SET TRANSACTION and SET SESSION CHARACTERISTICS.
-func (s *Session) setTransaction(st *ast.SetTransaction) error {
-	if st.Snapshot != "" {
-		return sqlstate.Unsupported("SET TRANSACTION SNAPSHOT")
-	}
-	if !st.Session {
-		if s.txn.block == blockNone {
-			s.warning(sqlstate.NoActiveSQLTransaction, "SET TRANSACTION can only be used in transaction blocks")
-			return nil
-		}
-		return s.setModes(&st.Modes)
-	}
-	set := func(name, value string) error { return s.vars.Assign(name, value, false, s.inBlock()) }
-	if st.Modes.Isolation != ast.IsolationDefault {
-		if err := set("default_transaction_isolation", st.Modes.Isolation.String()); err != nil {
-			return err
-		}
-	}
-	if st.Modes.ReadOnly != nil {
-		if err := set("default_transaction_read_only", onOff(*st.Modes.ReadOnly)); err != nil {
-			return err
-		}
-	}
-	if st.Modes.Deferrable != nil {
-		return set("default_transaction_deferrable", onOff(*st.Modes.Deferrable))
-	}
-	return nil
-}
-
-// setAsOf makes the transaction read at a time of the past.
-func (s *Session) setAsOf(e ast.Expr) error {
-	if s.txn.kv != nil && s.txn.kv.Used() {
-		return sqlstate.New(sqlstate.ActiveSQLTransaction, "AS OF SYSTEM TIME must be given before any query")
-	}
-	ts, err := s.asOfTimestamp(e)
-	if err != nil {
-		return err
-	}
-	if s.txn.kv != nil {
-		s.txn.kv.Rollback(&s.ctx)
-		s.txn.coll.Release()
-		s.txn.kv.Close()
-		s.txn.kv, s.txn.coll = nil, nil
-	}
-	s.txn.asOf, s.txn.readOnly = ts, true
-	return nil
-}
-
-// asOfTimestamp evaluates a time of the past: a timestamp, or an interval to be
-// subtracted from now.
-func (s *Session) asOfTimestamp(e ast.Expr) (hlc.Timestamp, error) {
-	text, err := literalText(e)
-	if err != nil {
-		return 0, err
-	}
-	now := s.srv.cfg.DB.Now()
-	var ts hlc.Timestamp
-	if d, err := types.ParseText(types.IntervalT, text, &s.vars.Conversion); err == nil {
-		iv := d.Interval()
-		us := (int64(iv.Months)*30+int64(iv.Days))*24*3600*1e6 + iv.Micros
-		ts = now.Add(time.Duration(us) * time.Microsecond)
-	} else {
-		d, err := types.ParseText(types.TimestampTZ, text, &s.vars.Conversion)
-		if err != nil {
-			return 0, err
-		}
-		ts = hlc.FromMicros(d.Int() + postgresEpochMicros)
-	}
-	if ts > now {
-		return 0, sqlstate.New(sqlstate.InvalidParameterValue, "AS OF SYSTEM TIME lies in the future").At(e.Position().Offset())
-	}
-	return ts, nil
-}
-
-// astIsolation is the inverse of isolationOf.
-func astIsolation(i kv.Isolation) ast.Isolation {
-	switch i {
-	case kv.Serializable:
-		return ast.Serializable
-	case kv.RepeatableRead:
-		return ast.RepeatableRead
-	}
-	return ast.ReadCommitted
 }

@@ -53,6 +53,11 @@ func (s *Session) explain(p *portal, st *ast.Explain) error {
 	if !isPlanned(st.Statement) {
 		return sqlstate.Unsupported("EXPLAIN of %s", st.Statement.Tag())
 	}
+	if q := asOfQuery(st.Statement); q != nil {
+		if err := s.beginAsOf(q); err != nil {
+			return err
+		}
+	}
 	s.ensureTxn()
 	s.setPath(s.txn.coll)
 	c, err := s.bindAndOptimize(st.Statement, paramTypes(p))
@@ -127,10 +132,20 @@ func (s *Session) executeStatement(p *portal, st *ast.Execute) (Tag, error) {
 			return Tag{}, err
 		}
 	}
+	c := ps.compiled
+	if q := asOfQuery(ps.stmt.AST); q != nil {
+		if err := s.beginAsOf(q); err != nil {
+			return Tag{}, err
+		}
+		if c, err = s.bindAndOptimize(q, ps.declared); err != nil {
+			return Tag{}, err
+		}
+	}
 	t := s.ensureTxn()
 	s.setPath(s.txn.coll)
 	t.StepStatement()
-	if ok, err := s.txn.coll.Use(&s.ctx, ps.compiled.plan.Tables...); err != nil || !ok {
+	t.SetLockTimeout(s.vars.LockTimeout)
+	if ok, err := s.txn.coll.Use(&s.ctx, c.plan.Tables...); err != nil || !ok {
 		if err == nil {
 			err = errTableChanging(false)
 		}
@@ -138,17 +153,17 @@ func (s *Session) executeStatement(p *portal, st *ast.Execute) (Tag, error) {
 	}
 	mem := exec.NewMonitor(s.srv.cfg.Memory, 0)
 	defer mem.Close()
-	if ps.compiled.columns != nil {
-		if err := s.client.BeginRows(ps.compiled.columns, p.formats); err != nil {
+	if c.columns != nil {
+		if err := s.client.BeginRows(c.columns, p.formats); err != nil {
 			return Tag{}, err
 		}
 	}
-	sink := &clientSink{c: s.client, rows: ps.compiled.columns != nil}
-	n, err := exec.Run(&s.ctx, ps.compiled.plan, s.execContext(args, mem), sink)
+	sink := &clientSink{c: s.client, rows: c.columns != nil}
+	n, err := exec.Run(&s.ctx, c.plan, s.execContext(args, mem), sink)
 	if err != nil {
 		return Tag{}, err
 	}
-	return planTag(ps.compiled.plan, n, n), nil
+	return planTag(c.plan, n, n), nil
 }
 
 // evalArguments evaluates the arguments of EXECUTE as values of the given types.

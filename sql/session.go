@@ -142,12 +142,19 @@ func (s *Session) IdleTimeout() time.Duration {
 	if s.txn.block == blockNone {
 		return s.vars.IdleSessionTimeout
 	}
-	return s.vars.IdleInTransactionTimeout
+	idle := s.vars.IdleInTransactionTimeout
+	if left, ok := s.txnTimeLeft(); ok && (idle == 0 || left < idle) {
+		return left
+	}
+	return idle
 }
 
 // IdleTimeoutError is what ends a session that kept silent too long.
 func (s *Session) IdleTimeoutError() error {
-	e := &sqlstate.Error{Severity: "FATAL", Code: "57P05", Message: "terminating connection due to idle-session timeout"}
+	if left, ok := s.txnTimeLeft(); ok && s.txn.block != blockNone && left <= time.Millisecond {
+		return errTxnTime
+	}
+	e := &sqlstate.Error{Severity: "FATAL", Code: sqlstate.IdleSessionTimeout, Message: "terminating connection due to idle-session timeout"}
 	if s.txn.block != blockNone {
 		e.Code, e.Message = sqlstate.IdleInTransactionTimeout, "terminating connection due to idle-in-transaction timeout"
 	}

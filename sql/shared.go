@@ -74,7 +74,7 @@ func (s *Session) sharedPlan() *compiled {
 		s.srv.metrics.PlanHits.Add(1)
 		return c
 	}
-	if s.txn.coll != nil && s.txn.coll.HasChanges() {
+	if s.txn.coll != nil && s.txn.coll.HasChanges() || s.txn.asOf != 0 {
 		return nil
 	}
 	statements, err := parser.Parse(string(n.Text()))

@@ -12,7 +12,7 @@ import (
 var (
 	errCancelRequest = sqlstate.New(sqlstate.QueryCanceled, "canceling statement due to user request")
 	errStatementTime = sqlstate.New(sqlstate.QueryCanceled, "canceling statement due to statement timeout")
-	errTxnTime       = sqlstate.New(sqlstate.QueryCanceled, "canceling statement due to transaction timeout")
+	errTxnTime       = &sqlstate.Error{Code: sqlstate.TransactionTimeout, Severity: "FATAL", Message: "terminating connection due to transaction timeout"}
 	errSessionClosed = &sqlstate.Error{Code: sqlstate.AdminShutdown, Severity: "FATAL", Message: "terminating connection due to administrator command"}
 )
 

@@ -38,9 +38,14 @@ type txnState struct {
 	// coll is the catalog as the transaction sees it; nil along with kv.
 	coll *catalog.Collection
 	// modes of the transaction that is open or, in blockNone, nothing.
-	isolation  kv.Isolation
-	readOnly   bool
-	deferrable bool
+	isolation kv.Isolation
+	// isolationName is what SHOW says: READ UNCOMMITTED is READ COMMITTED.
+	isolationName string
+	readOnly      bool
+	deferrable    bool
+	// queried: a statement has run that takes a snapshot in PostgreSQL. The modes
+	// cannot change any more.
+	queried    bool
 	started    time.Time
 	savepoints []savepoint
 	// asOf is the time of the past that the transaction reads, zero for the present.
@@ -55,6 +60,8 @@ type savepoint struct {
 	name     string
 	kv       txn.Savepoint
 	settings int
+	// The modes go back along with the settings.
+	readOnly, deferrable bool
 }
 
 // controlsTransaction reports whether a statement begins or ends transactions
@@ -82,11 +89,11 @@ func (s *Session) checkTxnState(st ast.Statement) error {
 // startModes sets the modes of a transaction that begins to the session's
 // defaults.
 func (s *Session) startModes() {
-	s.txn.isolation = s.vars.DefaultIsolation
+	s.txn.isolation, s.txn.isolationName = s.vars.DefaultIsolation, s.vars.DefaultIsolationName
 	s.txn.readOnly = s.vars.DefaultReadOnly
 	s.txn.deferrable = s.vars.DefaultDeferrable
 	s.txn.started = time.Now()
-	s.txn.statements = 0
+	s.txn.statements, s.txn.queried = 0, false
 }
 
 // ensureTxn opens the transaction below if there is none yet.
@@ -97,9 +104,8 @@ func (s *Session) ensureTxn() *txn.Txn {
 		}
 		s.txn.kv = s.srv.cfg.DB.Begin(txn.Options{
 			Isolation: s.txn.isolation,
-			ReadOnly:  s.txn.readOnly,
 			Name:      s.vars.ApplicationName,
-			AsOf:      s.txn.asOf,
+			AsOf:      s.safeSnapshot(),
 		})
 		s.txn.coll = catalog.NewCollection(s.srv.cfg.Catalog, s.srv.catalogDB(), catalogTxn{s.txn.kv})
 		s.setPath(s.txn.coll)
@@ -108,12 +114,17 @@ func (s *Session) ensureTxn() *txn.Txn {
 	return s.txn.kv
 }
 
-// txnTimeLeft returns what transaction_timeout leaves.
+// txnTimeLeft returns what transaction_timeout leaves of the time of the block that
+// is open, or of a statement's that starts now.
 func (s *Session) txnTimeLeft() (time.Duration, bool) {
-	if s.vars.TransactionTimeout == 0 || s.txn.block == blockNone {
+	bound := s.vars.TransactionTimeout
+	if bound == 0 {
 		return 0, false
 	}
-	return max(time.Nanosecond, s.vars.TransactionTimeout-time.Since(s.txn.started)), true
+	if s.txn.block == blockNone || s.txn.started.IsZero() {
+		return bound, true
+	}
+	return max(time.Nanosecond, bound-time.Since(s.txn.started)), true
 }
 
 // begin executes BEGIN.
@@ -122,49 +133,14 @@ func (s *Session) begin(st *ast.Begin) error {
 	case blockOpen:
 		s.warning(sqlstate.ActiveSQLTransaction, "there is already a transaction in progress")
 		return nil
-	case blockNone:
-		s.startModes()
+	default:
+		if s.txn.started.IsZero() {
+			s.startModes()
+		}
 	}
 	// An implicit transaction that is under way becomes the explicit one.
 	s.txn.block = blockOpen
 	return s.setModes(&st.Modes)
-}
-
-// setModes applies the modes of BEGIN and SET TRANSACTION.
-func (s *Session) setModes(m *ast.TransactionModes) error {
-	if m.Isolation != ast.IsolationDefault {
-		level := isolationOf(m.Isolation)
-		if level != s.txn.isolation && s.txn.kv != nil && (s.txn.statements > 0 || s.txn.kv.Used()) {
-			return sqlstate.New(sqlstate.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query")
-		}
-		s.txn.isolation = level
-		if s.txn.kv != nil {
-			s.txn.kv.SetIsolation(level)
-		}
-	}
-	if m.ReadOnly != nil {
-		if !*m.ReadOnly && s.txn.readOnly && s.txn.kv != nil && s.txn.kv.Used() {
-			return sqlstate.New(sqlstate.ActiveSQLTransaction, "transaction read-write mode must be set before any query")
-		}
-		s.txn.readOnly = *m.ReadOnly
-	}
-	if m.Deferrable != nil {
-		s.txn.deferrable = *m.Deferrable
-	}
-	if m.AsOf != nil {
-		return s.setAsOf(m.AsOf)
-	}
-	return nil
-}
-
-func isolationOf(i ast.Isolation) kv.Isolation {
-	switch i {
-	case ast.Serializable:
-		return kv.Serializable
-	case ast.RepeatableRead:
-		return kv.RepeatableRead
-	}
-	return kv.ReadCommitted
 }
 
 // commitStatement executes COMMIT and returns the tag, which is ROLLBACK if the
@@ -172,6 +148,9 @@ func isolationOf(i ast.Isolation) kv.Isolation {
 func (s *Session) commitStatement(chain bool) (Tag, error) {
 	switch s.txn.block {
 	case blockNone, blockImplicit:
+		if chain {
+			return Tag{}, noTransactionBlock("COMMIT AND CHAIN")
+		}
 		s.warning(sqlstate.NoActiveSQLTransaction, "there is no transaction in progress")
 		if s.txn.block == blockImplicit {
 			return Tag{Name: "COMMIT"}, s.commitTransaction()
@@ -192,6 +171,9 @@ func (s *Session) commitStatement(chain bool) (Tag, error) {
 // rollbackStatement executes ROLLBACK.
 func (s *Session) rollbackStatement(chain bool) (Tag, error) {
 	if s.txn.block == blockNone || s.txn.block == blockImplicit {
+		if chain {
+			return Tag{}, noTransactionBlock("ROLLBACK AND CHAIN")
+		}
 		s.warning(sqlstate.NoActiveSQLTransaction, "there is no transaction in progress")
 	}
 	s.abortTransaction()
@@ -204,7 +186,7 @@ func (s *Session) chain(chain bool) {
 	if chain {
 		s.txn.block = blockOpen
 		s.txn.started = time.Now()
-		s.txn.statements = 0
+		s.txn.statements, s.txn.queried = 0, false
 	}
 }
 
@@ -255,7 +237,7 @@ func (s *Session) transactionEnded(committed bool) {
 	s.txn.asOf = 0
 	s.txn.block = blockNone
 	s.txn.started = time.Time{}
-	s.txn.statements = 0
+	s.txn.statements, s.txn.queried = 0, false
 	s.txn.savepoints = s.txn.savepoints[:0]
 	s.useRole()
 }
@@ -288,7 +270,7 @@ func (s *Session) savepoint(name string) error {
 	}
 	t := s.ensureTxn()
 	s.txn.savepoints = append(s.txn.savepoints, savepoint{
-		name: name, kv: t.Savepoint(), settings: s.vars.Mark(),
+		name: name, kv: t.Savepoint(), settings: s.vars.Mark(), readOnly: s.txn.readOnly, deferrable: s.txn.deferrable,
 	})
 	return nil
 }
@@ -316,14 +298,22 @@ func (s *Session) releaseSavepoint(name string) error {
 	if err != nil {
 		return err
 	}
-	s.txn.kv.Release(s.txn.savepoints[i].kv)
-	s.txn.savepoints = s.txn.savepoints[:i]
+	s.forgetSavepoints(i)
 	for _, p := range s.portals {
 		if p.cursor != nil {
 			p.cursor.savepoints = min(p.cursor.savepoints, i)
 		}
 	}
 	return nil
+}
+
+// forgetSavepoints releases the savepoints from index i on, which are inside of each
+// other.
+func (s *Session) forgetSavepoints(i int) {
+	for _, sp := range s.txn.savepoints[i:] {
+		s.txn.kv.Release(sp.kv)
+	}
+	s.txn.savepoints = s.txn.savepoints[:i]
 }
 
 // rollbackTo executes ROLLBACK TO SAVEPOINT, which also ends the failed state.
@@ -337,14 +327,21 @@ func (s *Session) rollbackTo(name string) error {
 	}
 	sp := s.txn.savepoints[i]
 	if err := s.txn.kv.RollbackTo(&s.ctx, sp.kv); err != nil {
+		if errors.Is(err, txn.ErrFinished) {
+			// A conflict has ended all of it: no savepoint brings it back.
+			return sqlstate.New(sqlstate.SerializationFailure, "could not serialize access due to concurrent transactions").
+				WithDetail("The transaction was aborted, not just the part since savepoint \"%s\".", name).
+				WithHint("The transaction might succeed if retried.")
+		}
 		return err
 	}
 	if err := s.txn.coll.RolledBackTo(&s.ctx); err != nil {
 		return err
 	}
 	s.vars.RollbackTo(sp.settings)
+	s.txn.readOnly, s.txn.deferrable = sp.readOnly, sp.deferrable
 	s.useRole()
-	s.txn.savepoints = s.txn.savepoints[:i+1]
+	s.forgetSavepoints(i + 1)
 	for _, p := range s.portals {
 		if p.cursor != nil && p.cursor.savepoints > i {
 			s.closePortal(p)

@@ -110,56 +110,6 @@ func quoteName(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// setTransactionVariable executes SET transaction_isolation and its relatives,
-// which change the transaction that is open.
-func (s *Session) setTransactionVariable(st *ast.Set) error {
-	value := ""
-	if !st.Default {
-		var err error
-		if value, err = settingText(st); err != nil {
-			return err
-		}
-	}
-	return s.assignTransactionVariable(st.Name, value, st.Default)
-}
-
-func (s *Session) assignTransactionVariable(name, value string, toDefault bool) error {
-	if s.txn.block == blockNone {
-		// The statement is a transaction of its own, which has no effect.
-		return nil
-	}
-	var m ast.TransactionModes
-	switch name {
-	case "transaction_isolation":
-		level := s.vars.DefaultIsolation
-		if !toDefault {
-			var ok bool
-			if level, ok = settings.ParseIsolation(value); !ok {
-				return sqlstate.New(sqlstate.InvalidParameterValue, "invalid value for parameter \"%s\": \"%s\"", name, value).
-					WithHint("Available values: serializable, repeatable read, read committed, read uncommitted.")
-			}
-		}
-		m.Isolation = astIsolation(level)
-	default:
-		b, ok := settings.ParseBool(value)
-		if toDefault {
-			b, ok = s.vars.DefaultReadOnly, true
-			if name == "transaction_deferrable" {
-				b = s.vars.DefaultDeferrable
-			}
-		}
-		if !ok {
-			return sqlstate.New(sqlstate.InvalidParameterValue, "parameter \"%s\" requires a Boolean value", name)
-		}
-		if name == "transaction_read_only" {
-			m.ReadOnly = &b
-		} else {
-			m.Deferrable = &b
-		}
-	}
-	return s.setModes(&m)
-}
-
 // reset executes RESET.
 func (s *Session) reset(st *ast.Reset) error {
 	if st.Name == "" || strings.EqualFold(st.Name, "all") {
@@ -179,11 +129,10 @@ func (s *Session) reset(st *ast.Reset) error {
 func (s *Session) setting(name string) (string, error) {
 	switch strings.ToLower(name) {
 	case "transaction_isolation", "transaction isolation level":
-		level := s.txn.isolation
 		if s.txn.block == blockNone {
-			level = s.vars.DefaultIsolation
+			return s.vars.DefaultIsolationName, nil
 		}
-		return level.String(), nil
+		return s.txn.isolationName, nil
 	case "transaction_read_only":
 		if s.txn.block == blockNone {
 			return onOff(s.vars.DefaultReadOnly), nil

@@ -229,6 +229,9 @@ func (s *joinState) flush(done int) (*types.Batch, error) {
 	if len(s.lIdx) == 0 && !s.outer() {
 		return nil, nil
 	}
+	if err := s.r.canceled(); err != nil {
+		return nil, err // pairs may fail the condition for a long time
+	}
 	lIdx, rIdx := s.lIdx, s.rIdx
 	if len(s.on) > 0 && len(lIdx) > 0 {
 		sel, err := s.test(s.left, s.right)

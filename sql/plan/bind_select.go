@@ -37,6 +37,9 @@ func (b *binder) bindTopSelect(q *ast.Select, out *Logical) error {
 			return err
 		}
 		out.AsOf = x
+		present := *q
+		present.AsOf = nil
+		q = &present
 	}
 	bq, err := b.query(q, queryOptions{})
 	if err != nil {
@@ -77,6 +80,9 @@ func (b *binder) finish(out *Logical, bq *boundQuery) {
 func (b *binder) query(q *ast.Select, opt queryOptions) (*boundQuery, error) {
 	_, pop := b.push()
 	defer pop()
+	if q.AsOf != nil {
+		return nil, sqlstate.Unsupported("AS OF SYSTEM TIME of a part of a statement").At(q.AsOf.Position().Offset())
+	}
 	if q.Into != nil {
 		return nil, errorf(sqlstate.SyntaxError, q.Into.Pos, "SELECT ... INTO is not allowed here")
 	}

@@ -85,7 +85,10 @@ var table = []Variable{
 	{Name: "default_transaction_deferrable", Kind: Bool, Context: User, Boot: "off", Category: catClient, Desc: "Sets the default deferrable status of new transactions.",
 		apply: func(v *Values, s string) { v.DefaultDeferrable = s == "on" }},
 	{Name: "default_transaction_isolation", Kind: Enum, Context: User, Boot: "serializable", Values: isolationNames, Category: catClient, Desc: "Sets the transaction isolation level of each new transaction.",
-		apply: func(v *Values, s string) { v.DefaultIsolation, _ = ParseIsolation(s) }},
+		apply: func(v *Values, s string) {
+			v.DefaultIsolation, _ = ParseIsolation(s)
+			v.DefaultIsolationName = s
+		}},
 	{Name: "default_transaction_read_only", Kind: Bool, Context: User, Boot: "off", Report: true, Category: catClient, Desc: "Sets the default read-only status of new transactions.",
 		apply: func(v *Values, s string) { v.DefaultReadOnly = s == "on" }},
 	{Name: "enable_bitmapscan", Kind: Bool, Context: User, Boot: "on", Category: catPlanner, Desc: "Enables the planner's use of bitmap-scan plans."},
@@ -164,6 +167,7 @@ type Values struct {
 	ClientMinMessages        string
 	Conversion               types.Settings
 	DefaultIsolation         kv.Isolation
+	DefaultIsolationName     string
 	DefaultReadOnly          bool
 	DefaultDeferrable        bool
 	IdleInTransactionTimeout time.Duration
