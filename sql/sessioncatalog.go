@@ -5,6 +5,7 @@ import (
 
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/catalog/system"
 	"github.com/spanlite/spanlite/sql/exec"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/parser"
@@ -198,6 +199,9 @@ func (n sessionNames) RegName(t *types.T, oid types.OID) (string, bool) {
 	case types.OIDRegtype:
 		if typ := n.s.typeByOID(oid); typ != nil {
 			return n.typeName(coll, typ), true
+		}
+		if name := system.TypeName(oid); name != "" {
+			return name, true
 		}
 	case types.OIDRegnamespace, types.OIDRegrole:
 		if d := coll.ByID(catalog.ID(oid)); d != nil {

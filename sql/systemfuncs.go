@@ -62,7 +62,17 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		return f.indexDef(ec.Ctx, coll, args), nil
 	case "pg_get_viewdef":
 		return f.viewDef(ec.Ctx, coll, args)
+	case "pg_get_function_result", "pg_get_function_arguments", "pg_get_function_identity_arguments":
+		return f.signature(fn.Name, args[0].OID()), nil
+	case "pg_get_function_sqlbody", "pg_get_function_arg_default", "pg_get_partkeydef", "pg_get_partition_constraintdef",
+		"pg_get_statisticsobjdef_columns":
+		return null, nil
+	case "acldefault":
+		return aclDefault(coll, byte(args[0].Int()), catalog.ID(args[1].OID()))
 	case "pg_get_userbyid":
+		if catalog.ID(args[0].OID()) == system.RoleDatabaseOwner {
+			return textDatum(system.DatabaseOwnerName), nil
+		}
 		if r, ok := coll.ByID(catalog.ID(args[0].OID())).(*catalog.Role); ok {
 			return textDatum(r.Name), nil
 		}
@@ -123,7 +133,9 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 // CallSystemSet implements expr.System.
 func (f systemFunctions) CallSystemSet(ec *expr.EvalContext, fn *expr.Function, args []types.Datum) (expr.SetIter, error) {
 	switch fn.Name {
-	case "pg_listening_channels", "aclexplode", "pg_partition_ancestors", "pg_partition_tree", "pg_options_to_table":
+	case "aclexplode":
+		return aclExplode(f.s.collection(), args[0]), nil
+	case "pg_listening_channels", "pg_partition_ancestors", "pg_partition_tree", "pg_options_to_table":
 		return emptySet{}, nil
 	}
 	return nil, sqlstate.Unsupported("function %s()", fn.Name)
@@ -133,6 +145,24 @@ type emptySet struct{}
 
 // Next implements expr.SetIter.
 func (emptySet) Next() (types.Row, bool, error) { return nil, false, nil }
+
+// signature is pg_get_function_result and its relatives.
+func (f systemFunctions) signature(name string, id types.OID) types.Datum {
+	typeName := func(id types.OID) string {
+		name, _ := f.s.eval.names.RegName(types.Regtype, id)
+		return name
+	}
+	text, ok := "", false
+	if name == "pg_get_function_result" {
+		text, ok = system.FunctionResult(id, typeName)
+	} else {
+		text, ok = system.FunctionArguments(id, name == "pg_get_function_identity_arguments", typeName)
+	}
+	if !ok {
+		return null
+	}
+	return textDatum(text)
+}
 
 // indexDef is pg_get_indexdef(index [, column, pretty]).
 func (f systemFunctions) indexDef(ctx context.Context, coll *catalog.Collection, args []types.Datum) types.Datum {

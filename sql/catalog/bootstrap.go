@@ -13,7 +13,7 @@ func Bootstrap(ctx context.Context, txn Txn) error {
 	}
 	public := []Grant{
 		{Grantee: RoleRoot, Grantor: RoleRoot, Privileges: PrivUsage | PrivCreate},
-		{Grantor: RoleRoot, Privileges: PrivUsage | PrivCreate},
+		{Grantor: RoleRoot, Privileges: PrivUsage},
 	}
 	role := func(id ID, name string) *Role {
 		return &Role{Header: Header{ID: id, Name: name}, Superuser: true, CreateDB: true, CreateRole: true,

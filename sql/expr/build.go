@@ -560,7 +560,8 @@ func NewSubscript(s *types.Settings, arg Expr, index []SubscriptIndex) (Expr, er
 		}
 		return &Subscript{Arg: arg, Index: out, T: types.JSONB}, nil
 	}
-	if !at.IsArray() {
+	isName := at.OID == types.OIDName && len(index) == 1 && !slice // name[i] is its character i, from 0
+	if !at.IsArray() && !isName {
 		return nil, sqlstate.New(sqlstate.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", nameOf(at))
 	}
 	bound := func(e Expr) (Expr, error) {
@@ -585,8 +586,11 @@ func NewSubscript(s *types.Settings, arg Expr, index []SubscriptIndex) (Expr, er
 		out[i] = SubscriptIndex{Lower: lo, Upper: hi, Slice: slice, Open: ix.Slice}
 	}
 	t := at.Elem
-	if slice {
+	switch {
+	case slice:
 		t = at
+	case isName:
+		t = types.Char
 	}
 	return &Subscript{Arg: arg, Index: out, T: t}, nil
 }

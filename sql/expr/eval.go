@@ -424,6 +424,13 @@ func (e *Subscript) Eval(ec *EvalContext, row types.Row) (types.Datum, error) {
 			b.Lower, b.HasLower = 1, true
 		}
 	}
+	if e.Arg.Type().OID == types.OIDName {
+		b := d.Bytes()
+		if i := int(bounds[0].Upper); i >= 0 && i < len(b) {
+			return types.NewInt(int64(int8(b[i]))), nil
+		}
+		return types.NewInt(0), nil
+	}
 	if e.Index[0].Slice {
 		return types.NewArrayDatum(d.Array().Slice(bounds)), nil
 	}

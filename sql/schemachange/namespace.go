@@ -93,7 +93,7 @@ func (x *statement) createDatabase(stmt *ast.CreateDatabase) error {
 	public := &catalog.Schema{Header: catalog.Header{Name: catalog.PublicSchemaName, Owner: db.Owner, Comment: "standard public schema",
 		Grants: []catalog.Grant{
 			{Grantee: db.Owner, Grantor: db.Owner, Privileges: catalog.PrivUsage | catalog.PrivCreate},
-			{Grantor: db.Owner, Privileges: catalog.PrivUsage | catalog.PrivCreate},
+			{Grantor: db.Owner, Privileges: catalog.PrivUsage},
 		}}}
 	if db.ID, err = x.newID(); err != nil {
 		return err

@@ -137,7 +137,8 @@ func ownerOf(h *catalog.Header) catalog.ID {
 }
 
 // attributeRow fills in the pg_attribute row of one column.
-func attributeRow(r *reader, relation catalog.ID, c *catalog.Column) {
+// h is the relation's header, nil for what has no privileges.
+func attributeRow(r *reader, relation catalog.ID, h *catalog.Header, c *catalog.Column) {
 	t := c.Type
 	r.set("attrelid", oid(relation))
 	r.set("attname", text(c.Name))
@@ -180,6 +181,9 @@ func attributeRow(r *reader, relation catalog.ID, c *catalog.Column) {
 	}
 	r.set("attcollation", oid(collationOf(t)))
 	r.set("attoptions", optionsOf(c.Options))
+	if h != nil {
+		r.set("attacl", aclOfPart(r, h, c.Num))
+	}
 }
 
 // typeAlign is pg_type.typalign.
@@ -252,7 +256,7 @@ func pgAttribute(r *reader) error {
 		if !byID || contains(ids, h.ID) {
 			if _, ok := rel.(*catalog.Table); ok {
 				for i := range systemColumns {
-					attributeRow(r, h.ID, &systemColumns[i])
+					attributeRow(r, h.ID, nil, &systemColumns[i])
 					if err := r.emit(); err != nil {
 						return err
 					}
@@ -263,7 +267,7 @@ func pgAttribute(r *reader) error {
 				if cols[i].Hidden {
 					continue
 				}
-				attributeRow(r, h.ID, &cols[i])
+				attributeRow(r, h.ID, h, &cols[i])
 				if err := r.emit(); err != nil {
 					return err
 				}
@@ -279,7 +283,7 @@ func pgAttribute(r *reader) error {
 			}
 			for n := 1; n <= len(x.Columns)+len(x.Include); n++ {
 				c := indexColumn(t, x, n)
-				attributeRow(r, x.OID, &c)
+				attributeRow(r, x.OID, nil, &c)
 				if err := r.emit(); err != nil {
 					return err
 				}
@@ -367,6 +371,25 @@ func pgViews(r *reader) error {
 		if v, ok := rel.(*catalog.View); ok {
 			r.set("definition", text(r.definer().ViewQuery(r.ctx, r.cat, v, false)))
 		}
+		return r.emit()
+	})
+}
+
+// pgRewrite has the rule that makes a view a view. Its OID is the view's.
+func pgRewrite(r *reader) error {
+	return r.relations("ev_class", "", func(rel catalog.Relation) error {
+		v, ok := rel.(*catalog.View)
+		if !ok {
+			return nil
+		}
+		r.set("oid", oid(v.ID))
+		r.set("rulename", text("_RETURN"))
+		r.set("ev_class", oid(v.ID))
+		r.set("ev_type", char('1'))
+		r.set("ev_enabled", char('O'))
+		r.set("is_instead", boolean(true))
+		r.set("ev_qual", text("<>"))
+		r.set("ev_action", text("<>"))
 		return r.emit()
 	})
 }

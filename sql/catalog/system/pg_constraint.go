@@ -225,6 +225,9 @@ func pgDepend(r *reader) error {
 			}
 			return emit(classPgClass, d.ID, classPgClass, d.OwnedBy.Table, d.OwnedBy.Column, kind)
 		case *catalog.View:
+			if err := emit(classPgRewrite, d.ID, classPgClass, d.ID, 0, 'i'); err != nil {
+				return err
+			}
 			for _, dep := range d.DependsOn {
 				if len(dep.Columns) == 0 {
 					if err := emit(classPgRewrite, d.ID, classPgClass, dep.ID, 0, 'n'); err != nil {

@@ -12,8 +12,28 @@ func pgNamespace(r *reader) error {
 	for _, sc := range r.schemas() {
 		r.set("oid", oid(sc.ID))
 		r.set("nspname", text(sc.Name))
-		r.set("nspowner", oid(ownerOf(&sc.Header)))
+		r.set("nspowner", oid(schemaOwner(sc)))
 		r.set("nspacl", aclOf(r, &sc.Header))
+		if err := r.emit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pgInitPrivs has the privileges that objects have from the start, which pg_dump leaves
+// out.
+func pgInitPrivs(r *reader) error {
+	for _, sc := range r.schemas() {
+		if sc.Name != catalog.PublicSchemaName {
+			continue
+		}
+		owner := roleName(r, schemaOwner(sc))
+		r.set("objoid", oid(sc.ID))
+		r.set("classoid", oid(classPgNamespace))
+		r.set("objsubid", number(0))
+		r.set("privtype", char('i'))
+		r.set("initprivs", texts(types.Aclitem, []string{owner + "=UC/" + owner, "=U/" + owner}))
 		if err := r.emit(); err != nil {
 			return err
 		}
@@ -54,6 +74,9 @@ func each[T catalog.Descriptor](r *reader, f func(T) error) error {
 
 // roleName returns a role's name.
 func roleName(r *reader, id catalog.ID) string {
+	if id == RoleDatabaseOwner {
+		return DatabaseOwnerName
+	}
 	if d := r.cat.ByID(id); d != nil {
 		return d.Head().Name
 	}
@@ -77,7 +100,7 @@ func roleRow(r *reader, d *catalog.Role) {
 }
 
 func pgRoles(r *reader) error {
-	return each(r, func(d *catalog.Role) error {
+	return eachRole(r, func(d *catalog.Role) error {
 		roleRow(r, d)
 		r.set("rolpassword", text("********"))
 		return r.emit()
@@ -85,7 +108,7 @@ func pgRoles(r *reader) error {
 }
 
 func pgAuthid(r *reader) error {
-	return each(r, func(d *catalog.Role) error {
+	return eachRole(r, func(d *catalog.Role) error {
 		roleRow(r, d)
 		r.set("rolpassword", textOrNull(d.Password))
 		return r.emit()
@@ -128,14 +151,24 @@ const privilegeLetters = "arwdDxtXUCTc"
 
 // aclOf returns an object's access control list, NULL if it is the default.
 func aclOf(r *reader, h *catalog.Header) types.Datum {
+	return aclOfPart(r, h, 0)
+}
+
+// aclOfPart is aclOf for a column of the object, or with 0 for the object itself.
+func aclOfPart(r *reader, h *catalog.Header, column catalog.AttNum) types.Datum {
+	own := ownerOf(h)
+	shown := own
+	if h.Name == catalog.PublicSchemaName && h.Schema == 0 && own == catalog.RoleRoot {
+		shown = RoleDatabaseOwner
+	}
 	var items []string
 	for _, g := range h.Grants {
-		if g.Column != 0 {
+		if g.Column != column {
 			continue
 		}
 		item := ""
 		if g.Grantee != 0 {
-			item = roleName(r, g.Grantee)
+			item = types.QuoteIdent(roleName(r, aclRole(g.Grantee, own, shown)))
 		}
 		item += "="
 		for i := range len(privilegeLetters) {
@@ -146,7 +179,7 @@ func aclOf(r *reader, h *catalog.Header) types.Datum {
 				}
 			}
 		}
-		items = append(items, item+"/"+roleName(r, g.Grantor))
+		items = append(items, item+"/"+types.QuoteIdent(roleName(r, aclRole(g.Grantor, own, shown))))
 	}
 	if items == nil {
 		return types.Null
@@ -154,7 +187,18 @@ func aclOf(r *reader, h *catalog.Header) types.Datum {
 	return texts(types.Aclitem, items)
 }
 
+// aclRole replaces the owner of an object by the role that is shown as its owner.
+func aclRole(id, own, shown catalog.ID) catalog.ID {
+	if id == own {
+		return shown
+	}
+	return id
+}
+
 func pgDescription(r *reader) error {
+	if err := builtinDescriptions(r); err != nil {
+		return err
+	}
 	emit := func(obj, class catalog.ID, sub catalog.AttNum, comment string) error {
 		if comment == "" {
 			return nil
@@ -206,6 +250,18 @@ func pgDescription(r *reader) error {
 	}
 	r.cat.All(visit)
 	return err
+}
+
+// builtinComments are the comments on what PostgreSQL itself has.
+var builtinComments = fromStatic(nil)
+
+// builtinDescriptions emits the comments on built-in objects. A look-up for objects of
+// users does not visit them.
+func builtinDescriptions(r *reader) error {
+	if ids, ok := r.wantsIDs("objoid"); ok && (len(ids) == 0 || ids[0] >= catalog.FirstUserID) {
+		return nil
+	}
+	return builtinComments(r)
 }
 
 // tableComments emits the comments on a table's indexes and constraints.

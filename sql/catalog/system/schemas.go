@@ -93,6 +93,9 @@ func sources() map[string]source {
 		"pg_namespace": {rows: pgNamespace, keys: []string{"oid", "nspname"}},
 		"pg_database":  {rows: pgDatabase, keys: []string{"oid", "datname"}},
 
+		"pg_init_privs": {rows: pgInitPrivs},
+		"pg_rewrite":    {rows: pgRewrite, keys: []string{"ev_class"}},
+
 		"pg_roles":        {rows: pgRoles},
 		"pg_authid":       {rows: pgAuthid},
 		"pg_user":         {rows: pgUser},

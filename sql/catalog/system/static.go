@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/types"
 )
 
@@ -47,6 +48,10 @@ type staticRows struct {
 	rows []types.Row
 }
 
+// initdbInformationSchema is the OID of information_schema in the server that the rows
+// were taken from, where it is not fixed.
+const initdbInformationSchema = 13207
+
 var unescapeCopy = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\r`, "\r")
 
 func (s *staticRows) load(rel *relation) []types.Row {
@@ -74,6 +79,9 @@ func (s *staticRows) load(rel *relation) []types.Row {
 				d, err := types.ParseText(t, unescapeCopy.Replace(field), settings)
 				if err != nil {
 					panic(fmt.Sprintf("system: static row of %s: %s: %v", rel.virtual.Name, part.columns[i-1], err))
+				}
+				if d.Family() == types.FamInt && d.Int() == initdbInformationSchema && strings.HasSuffix(part.columns[i-1], "namespace") {
+					d = oid(catalog.SchemaInformationSchema)
 				}
 				row[col] = d.Clone()
 			}

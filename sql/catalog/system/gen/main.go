@@ -32,6 +32,7 @@ var static = []struct{ name, where string }{
 	{"pg_cast", "true"},
 	{"pg_collation", "collname in ('default', 'C', 'POSIX', 'ucs_basic')"},
 	{"pg_conversion", "true"},
+	{"pg_description", "objoid < 13000 and not (classoid = 'pg_namespace'::regclass and objoid = 2200) and classoid not in ('pg_extension'::regclass, 'pg_language'::regclass)"},
 	{"pg_language", "lanname in ('internal', 'c', 'sql')"},
 	{"pg_opclass", "true"},
 	{"pg_operator", "true"},
@@ -139,6 +140,10 @@ func selectList(cols string) string {
 			"aggminvtransfn", "aggmfinalfn", "rngcanonical", "rngsubdiff", "prsstart", "prstoken", "prsend",
 			"prsheadline", "prslextype", "tmplinit", "tmpllexize":
 			names[i] = c + "::oid"
+		case "proargdefaults":
+			names[i] = "pg_get_expr(proargdefaults, 0) as proargdefaults" // as expressions are stored here
+		case "proacl":
+			names[i] = "null as proacl"
 		}
 	}
 	return strings.Join(names, ", ")
