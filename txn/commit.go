@@ -99,7 +99,6 @@ func (t *Txn) commitOnePhase(ctx context.Context) error {
 	t.fillWrites(b.Ops)
 	t.endTxn(&b.Ops[n], b.Ops)
 	t.end.OnePhase = true
-	t.end.SentAt = t.db.cfg.Clock.Peek()
 	for range attemptsMax {
 		err := t.db.cfg.Sender.Send(ctx, b)
 		switch e := err.(type) {
@@ -156,6 +155,7 @@ func (t *Txn) endTxn(op *kv.Op, ops []kv.Op) {
 	}
 	t.end = kv.EndTxn{
 		Commit: true, Locks: t.locks, ReadsComplete: true, Fences: t.fences,
+		SentAt: t.db.cfg.Clock.Peek(),
 	}
 	if t.meta.Isolation == kv.Serializable {
 		t.end.Reads = t.reads.spans

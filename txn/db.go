@@ -111,13 +111,22 @@ func (db *DB) Send(ctx context.Context, b *kv.Batch) error {
 }
 
 // Increment adds by to the counter at key, not transactionally, and returns the
-// sum.
+// sum. When an answer gets lost it adds again: numbers may be skipped, but nobody
+// gets one twice.
 func (db *DB) Increment(ctx context.Context, key []byte, by int64) (int64, error) {
-	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpIncrement, Key: key, Delta: by}}}
-	if err := db.Send(ctx, &b); err != nil {
-		return 0, err
+	for attempt := 0; ; attempt++ {
+		b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpIncrement, Key: key, Delta: by}}}
+		err := db.Send(ctx, &b)
+		if err == nil {
+			return b.Ops[0].Result, nil
+		}
+		if _, lost := errors.AsType[*kv.AmbiguousError](err); !lost || attempt == attemptsMax {
+			return 0, err
+		}
+		if sleep(ctx, outcomePause) != nil {
+			return 0, err
+		}
 	}
-	return b.Ops[0].Result, nil
 }
 
 // DeleteRange removes [start, end) with range tombstones, not transactionally: the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/keys"
 )
 
 // Bounds of a coordinator's attempts to learn the outcome of a commit whose answer
@@ -39,36 +40,56 @@ func outcomeContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// rangeOutcome is what a range says of a transaction.
+type rangeOutcome struct {
+	status kv.TxnStatus
+	ts     hlc.Timestamp // if it is committed
+	record *kv.TxnRecord // if there is one
+}
+
+// outcomeAt asks the range of key for the outcome of a transaction whose last
+// attempt to commit was sent at sent (kv.OpQueryOutcome).
+func (db *DB) outcomeAt(ctx context.Context, key keys.Key, meta *kv.TxnMeta, sent hlc.Timestamp) (rangeOutcome, error) {
+	b := kv.Batch{
+		Header: kv.Header{GatewayNode: db.cfg.Node},
+		Ops:    []kv.Op{{Kind: kv.OpQueryOutcome, Key: key, PushTxn: meta, TS: sent}},
+	}
+	if err := db.cfg.Sender.Send(ctx, &b); err != nil {
+		return rangeOutcome{}, err
+	}
+	o := &b.Ops[0]
+	return rangeOutcome{o.TxnStatus, o.PushedTS, o.Record}, nil
+}
+
 // askOutcome finds out what became of the last attempt to commit in one phase,
-// after its answer got lost with err: the timestamp at which it committed, or zero
-// if it has not and never will (kv.OpQueryOutcome). Only if the range cannot tell, or
-// does not answer in time, is the error the one that was to be explained.
+// after its answer got lost with cause: the timestamp at which it committed, or zero
+// if it has not and never will. Only if the range cannot tell, or does not answer in
+// time, is the error the one that was to be explained.
 func (t *Txn) askOutcome(ctx context.Context, cause *kv.AmbiguousError) (hlc.Timestamp, error) {
 	t.db.metrics.OutcomeQueries.Add(1)
 	ctx, cancel := outcomeContext(ctx)
 	defer cancel()
 	meta := t.detachedMeta()
 	for {
-		b := kv.Batch{
-			Header: kv.Header{GatewayNode: t.db.cfg.Node},
-			Ops:    []kv.Op{{Kind: kv.OpQueryOutcome, Key: meta.Anchor, PushTxn: &meta, TS: t.end.SentAt}},
-		}
-		err := t.db.cfg.Sender.Send(ctx, &b)
-		if err == nil {
-			switch b.Ops[0].TxnStatus {
-			case kv.TxnCommitted:
-				return b.Ops[0].PushedTS, nil
-			case kv.TxnAborted, kv.TxnPending:
-				if rec := b.Ops[0].Record; rec != nil && rec.Status == kv.TxnAborted {
-					return 0, &kv.TxnAbortedError{ID: meta.ID, Reason: "it was aborted by another transaction"}
-				}
-				return 0, nil
+		out, err := t.db.outcomeAt(ctx, meta.Anchor, &meta, t.end.SentAt)
+		if err != nil {
+			if sleep(ctx, outcomePause) != nil {
+				return 0, cause
 			}
-			return 0, cause
+			continue
 		}
-		if err := sleep(ctx, outcomePause); err != nil {
-			return 0, cause
+		switch out.status {
+		case kv.TxnCommitted:
+			return out.ts, nil
+		case kv.TxnPending:
+			return 0, nil
+		case kv.TxnAborted:
+			if out.record != nil {
+				return 0, &kv.TxnAbortedError{ID: meta.ID, Reason: "it was aborted by another transaction"}
+			}
+			return 0, nil
 		}
+		return 0, cause
 	}
 }
 

@@ -3,57 +3,78 @@ package txn
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spanlite/spanlite/kv"
 )
 
-// recoverTimeout bounds the coordinator's own attempt to learn the outcome of a
-// parallel commit whose answer got lost.
-const recoverTimeout = 5 * time.Second
-
 // recover finds out whether a parallel commit took effect after an answer to it got
 // lost, like anyone else who meets its intents:
 //
-//  1. Ask the record, and abort it if it is not STAGING: if the record has never
-//     been written, it never will be now.
+//  1. Ask the range of the record. If the record has never been written, it never
+//     will be now.
 //  2. If it is STAGING, ask for each write in flight, in such a way that a missing
-//     one can never appear.
+//     one can never appear. If it is PENDING, abort it.
 //  3. Decide the record by that.
 //
 // Cause is returned if the outcome stays unknown.
 func (t *Txn) recover(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoverTimeout)
+	t.db.metrics.OutcomeQueries.Add(1)
+	ctx, cancel := outcomeContext(ctx)
 	defer cancel()
 	meta := t.detachedMeta()
-	push := kv.Batch{
-		Header: kv.Header{GatewayNode: t.db.cfg.Node},
-		Ops:    []kv.Op{{Kind: kv.OpPushTxn, Key: meta.Anchor, PushTxn: &meta, PushKind: kv.PushAbort}},
-	}
-	if err := t.db.cfg.Sender.Send(ctx, &push); err != nil {
+	for {
+		out, err := t.db.outcomeAt(ctx, meta.Anchor, &meta, t.end.SentAt)
+		if err == nil {
+			out, err = t.db.decide(ctx, &meta, out)
+		}
+		switch {
+		case err != nil:
+			if sleep(ctx, outcomePause) != nil {
+				return cause
+			}
+			continue
+		case out.status == kv.TxnCommitted:
+			t.meta.WriteTS = out.ts
+			t.finish(out.ts)
+			t.db.metrics.ParallelCommits.Add(1)
+			t.finishAsync(false)
+			return nil
+		case out.status == kv.TxnAborted:
+			t.abandon()
+			return &kv.TxnAbortedError{ID: meta.ID, Reason: "its commit did not reach all ranges"}
+		}
 		return cause
 	}
-	status, record := push.Ops[0].TxnStatus, push.Ops[0].Record
-	if status == kv.TxnStaging && record != nil {
-		var err error
-		if record, err = t.db.recoverStaging(ctx, record); err != nil || record == nil {
-			return cause
-		}
-		status = record.Status
-	}
-	switch {
-	case status == kv.TxnCommitted && record != nil:
-		t.meta.WriteTS = record.Txn.WriteTS
-		t.finish(record.Txn.WriteTS)
-		t.db.metrics.ParallelCommits.Add(1)
-		t.finishAsync(false)
-		return nil
-	case status == kv.TxnAborted:
-		t.abandon()
-		return &kv.TxnAbortedError{ID: meta.ID, Reason: "its commit did not reach all ranges"}
-	}
-	return cause
 }
+
+// decide ends a transaction that its range says is PENDING or STAGING.
+func (db *DB) decide(ctx context.Context, meta *kv.TxnMeta, out rangeOutcome) (rangeOutcome, error) {
+	record := out.record
+	switch out.status {
+	case kv.TxnStaging:
+		var err error
+		if record, err = db.recoverStaging(ctx, record); err != nil {
+			return out, err
+		}
+	case kv.TxnPending:
+		push := kv.Batch{
+			Header: kv.Header{GatewayNode: db.cfg.Node},
+			Ops:    []kv.Op{{Kind: kv.OpPushTxn, Key: record.Txn.Anchor, PushTxn: meta, PushKind: kv.PushAbort}},
+		}
+		if err := db.cfg.Sender.Send(ctx, &push); err != nil {
+			return out, err
+		}
+		record = push.Ops[0].Record
+	default:
+		return out, nil
+	}
+	if record == nil || !record.Status.Final() {
+		return out, errUndecided
+	}
+	return rangeOutcome{status: record.Status, ts: record.Txn.WriteTS, record: record}, nil
+}
+
+var errUndecided = errors.New("txn: the record was not decided")
 
 // recoverStaging decides a STAGING record and returns what became of it.
 func (db *DB) recoverStaging(ctx context.Context, record *kv.TxnRecord) (*kv.TxnRecord, error) {

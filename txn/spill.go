@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -38,7 +39,7 @@ func (t *Txn) spill(ctx context.Context) error {
 		// Noted first: a request that fails may have written some of them.
 		t.spilled.add(spans, t.db.cfg.IntentsMax)
 		b := kv.Batch{Header: kv.Header{Txn: &t.meta, GatewayNode: t.db.cfg.Node, LockTimeoutMicros: t.lockTimeout}, Ops: chunk}
-		if err := t.send(ctx, &b); err != nil {
+		if err := t.layIntents(ctx, &b); err != nil {
 			return err
 		}
 	}
@@ -56,6 +57,21 @@ func (t *Txn) spill(ctx context.Context) error {
 		t.buf.forgetWrites()
 	}
 	return nil
+}
+
+// layIntents sends writes that become intents. If an answer gets lost they are sent
+// again: as long as their coordinator has not tried to commit nobody can have made
+// versions of them, and what another has aborted is aborted.
+func (t *Txn) layIntents(ctx context.Context, b *kv.Batch) error {
+	for attempt := 0; ; attempt++ {
+		err := t.send(ctx, b)
+		if _, lost := errors.AsType[*kv.AmbiguousError](err); !lost || attempt == attemptsMax {
+			return err
+		}
+		if sleep(ctx, outcomePause) != nil {
+			return err
+		}
+	}
 }
 
 // forgetWrites empties the buffer but keeps the undo list and its memory: a

@@ -2,6 +2,7 @@ package schemachange
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 
@@ -112,7 +113,9 @@ func (e *Executor) take(ctx context.Context, seq *catalog.Sequence, n int64) (in
 			return first, nil
 		}
 		if !seq.Cycle {
-			if _, err := e.cfg.DB.Increment(ctx, key, -n*seq.Increment); err != nil {
+			// Once at most: given back twice, numbers would come again.
+			back := kv.Batch{Ops: []kv.Op{{Kind: kv.OpIncrement, Key: key, Delta: -n * seq.Increment}}}
+			if err := e.cfg.DB.Send(ctx, &back); err != nil && !isAmbiguous(err) {
 				return 0, err
 			}
 			if seq.Increment > 0 {
@@ -126,8 +129,9 @@ func (e *Executor) take(ctx context.Context, seq *catalog.Sequence, n int64) (in
 		}
 		b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpCompareAndPut, Key: key,
 			Expected: strconv.AppendInt(nil, last, 10), Value: strconv.AppendInt(nil, start-seq.Increment, 10)}}}
-		// If another was faster the counter has wrapped round already.
-		if err := e.cfg.DB.Send(ctx, &b); err != nil && !isConditionFailed(err) {
+		// If another was faster the counter has wrapped round already. If the answer
+		// got lost the next round tells.
+		if err := e.cfg.DB.Send(ctx, &b); err != nil && !isConditionFailed(err) && !isAmbiguous(err) {
 			return 0, err
 		}
 	}
@@ -201,4 +205,10 @@ func (e *Executor) RowID(ctx context.Context, t *catalog.Table) (int64, error) {
 	b.next++
 	b.left--
 	return v, nil
+}
+
+// isAmbiguous reports whether a write may have happened or not.
+func isAmbiguous(err error) bool {
+	_, ok := errors.AsType[*kv.AmbiguousError](err)
+	return ok
 }
