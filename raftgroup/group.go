@@ -49,6 +49,10 @@ type Group struct {
 		settling int
 	}
 	lease atomic.Pointer[leaseState]
+	// inflight bounds the proposals on their way; gone is closed when the group stops
+	// or fails.
+	inflight budget
+	gone     chan struct{}
 	// awake: the ticker looks after the group. Guarded by Host.awake's lock.
 	awakeIndex int
 
@@ -105,7 +109,8 @@ func (g *Group) ReplicaID() ReplicaID { return g.replica }
 
 // newGroup makes a group in its turn: the caller ends it with endTurn.
 func newGroup(h *Host, o OpenOptions) (*Group, error) {
-	g := &Group{h: h, id: o.Group, replica: o.Replica, machine: o.Machine, log: h.log.Group(o.Group), awakeIndex: -1}
+	g := &Group{h: h, id: o.Group, replica: o.Replica, machine: o.Machine, log: h.log.Group(o.Group), awakeIndex: notAwake, gone: make(chan struct{})}
+	g.inflight.limit = int64(h.cfg.MaxInflightBytes)
 	g.box.idle = sync.NewCond(&g.box.Mutex)
 	g.box.busy = true
 	g.members = slices.Clone(o.Members)

@@ -35,6 +35,8 @@ type Host struct {
 	ready  readyQueue
 	awake  awakeSet
 	gather gathering
+	// inflight bounds the proposals of all groups.
+	inflight budget
 	// inbox counts the bytes of messages in all mailboxes.
 	inbox atomic.Int64
 
@@ -91,6 +93,7 @@ func NewHost(cfg Config) (*Host, error) {
 	h := &Host{cfg: cfg, closing: make(chan struct{})}
 	h.mu.groups = map[GroupID]*Group{}
 	h.mu.disowned = map[GroupID]disowned{}
+	h.inflight.limit = int64(cfg.MaxStoreInflightBytes)
 	h.ready.cond = sync.NewCond(&h.ready.mu)
 	h.sends = make(chan struct{}, cfg.SnapshotSends)
 	h.receives = make(chan struct{}, cfg.SnapshotReceives)

@@ -98,6 +98,11 @@ func (g *Group) publish() {
 	if old == nil {
 		return
 	}
+	if !g.leadsAt(old.term) {
+		// Those in line to propose would wait in vain.
+		g.inflight.refuse(g)
+		g.h.inflight.refuse(g)
+	}
 	if old.held != next.held || old.term != next.term || old.leader != next.leader {
 		l := g.Lease()
 		l.Held = next.held

@@ -23,6 +23,9 @@ type proposalState struct {
 	err       error
 	// changes make the proposal a membership change.
 	changes []MemberChange
+	// size bytes of group's budget are held for the proposal while group is not nil.
+	group *Group
+	size  int64
 }
 
 func (p *Proposal) begin(changes []MemberChange) {
@@ -49,6 +52,7 @@ func (p *Proposal) signal() {
 
 // finish ends the proposal. Called once, in the group's turn or at its end.
 func (p *Proposal) finish(index Index, err error) {
+	p.release()
 	p.Index, p.err = index, err
 	p.done.Store(true)
 	p.signal()
@@ -61,7 +65,9 @@ type pendingProposal struct {
 }
 
 // Propose appends p and waits until it is applied here. If nobody is processing
-// the group, the caller does, for himself and for whoever joins in meanwhile.
+// the group, the caller does, for himself and for whoever joins in meanwhile. If
+// more bytes than Config allows are on their way already, it waits before that; what
+// has been appended counts until it is applied, even if its proposer has left.
 //
 // Errors: *NotLeaderError, ErrDropped, ErrTooLarge, ErrStopped, or the context's
 // error: certainly not applied. *AmbiguousError: not known; p must not be reused.
@@ -86,10 +92,14 @@ func (g *Group) submit(ctx context.Context, p *Proposal, changes []MemberChange)
 	if len(p.Data) > g.h.cfg.MaxEntrySize {
 		return ErrTooLarge
 	}
+	if err := g.admit(ctx, p); err != nil {
+		return err
+	}
 	p.begin(changes)
 	g.box.Lock()
 	if err := g.box.closed; err != nil {
 		g.box.Unlock()
+		p.release()
 		return err
 	}
 	g.box.proposals = append(g.box.proposals, p)
@@ -137,6 +147,7 @@ func (g *Group) leave(ctx context.Context, p *Proposal) error {
 	if i := slices.Index(g.box.proposals, p); i >= 0 {
 		g.box.proposals = slices.Delete(g.box.proposals, i, i+1)
 		g.box.Unlock()
+		p.release()
 		if lead {
 			g.passOn()
 		}

@@ -12,6 +12,7 @@ func (g *Group) fail(err error) {
 	g.box.Lock()
 	if g.box.closed == nil {
 		g.box.closed = g.failed
+		close(g.gone)
 	}
 	waiting := g.box.proposals
 	g.box.proposals = nil
@@ -52,6 +53,7 @@ func (g *Group) stop() {
 	g.box.stopping = true
 	if g.box.closed == nil {
 		g.box.closed = ErrStopped
+		close(g.gone)
 	}
 	waiting, messages, calls := g.box.proposals, g.box.messages, g.box.calls
 	g.box.proposals, g.box.messages, g.box.calls, g.box.ticks = nil, nil, nil, 0
