@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/spanlite/spanlite/kv/keys"
-	"github.com/spanlite/spanlite/sql"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/types"
 )
@@ -16,9 +15,9 @@ const (
 	rangesViewID catalog.ID = 15902
 )
 
-// clusterViews returns spanlite_nodes and spanlite_ranges, which are in
+// clusterViews returns spanlite_nodes, spanlite_ranges and spanlite_jobs, which are in
 // pg_catalog and so on everybody's search path.
-func clusterViews(c sql.Cluster) []*catalog.Virtual {
+func clusterViews(c *cluster) []*catalog.Virtual {
 	nodes := view(nodesViewID, "spanlite_nodes",
 		column("node", types.Int8), column("addr", types.Text), column("sql_addr", types.Text), column("http_addr", types.Text),
 		column("locality", types.Text), column("state", types.Text), column("live", types.Bool), column("version", types.Text),
@@ -67,7 +66,7 @@ func clusterViews(c sql.Cluster) []*catalog.Virtual {
 		}
 		return nil
 	}
-	return []*catalog.Virtual{nodes, ranges}
+	return []*catalog.Virtual{nodes, ranges, c.jobsView()}
 }
 
 // postgresEpochMicros is 2000-01-01, from which SQL counts, in Unix time.
