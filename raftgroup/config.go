@@ -43,19 +43,21 @@ type Config struct {
 	Manual bool
 
 	// ElectionTicks: a follower that has no fortified leader campaigns after a
-	// random time of 1 to 2 times this without hearing from one. Default 12 (600 ms).
+	// random time of 1 to 2 times this without hearing from one. Default 8 (400 ms).
 	ElectionTicks int
-	// TakeoverTicks is the maximal random delay of the campaign that follows the end
-	// of support for the leader's store. Default 6 (300 ms).
+	// TakeoverTicks is by how much the campaigns of a group's replicas are staggered
+	// when support for the leader's store ends: the first goes at once, the next after
+	// this, if nobody leads by then. Default 4 (200 ms).
 	TakeoverTicks int
 	// HeartbeatTicks is how often a leader that is awake speaks to its followers.
 	// Default 4 (200 ms).
 	HeartbeatTicks int
 
 	// SupportDuration is how long one promise of support lasts: after a store has
-	// died, its ranges have no leader for about this long. Default 2 s.
+	// died, its ranges have no leader for about this long; a store whose heartbeats
+	// are held up for longer loses its leases. Default 1.2 s.
 	SupportDuration time.Duration
-	// SupportInterval is how often support is renewed. Default SupportDuration/5.
+	// SupportInterval is how often support is renewed. Default SupportDuration/6.
 	SupportInterval time.Duration
 
 	// SegmentSize is the size of a log segment. Default 64 MB; 1 MB suits a store in
@@ -155,11 +157,11 @@ type SnapshotEvent struct {
 func (c Config) withDefaults() Config {
 	def(&c.Workers, 4)
 	def(&c.TickInterval, 50*time.Millisecond)
-	def(&c.ElectionTicks, 12)
-	def(&c.TakeoverTicks, 6)
+	def(&c.ElectionTicks, 8)
+	def(&c.TakeoverTicks, 4)
 	def(&c.HeartbeatTicks, 4)
-	def(&c.SupportDuration, 2*time.Second)
-	def(&c.SupportInterval, c.SupportDuration/5)
+	def(&c.SupportDuration, 1200*time.Millisecond)
+	def(&c.SupportInterval, c.SupportDuration/6)
 	def(&c.SegmentSize, 64<<20)
 	def(&c.CacheBytes, 32<<20)
 	def(&c.MaxLogBytes, 4*c.SegmentSize)

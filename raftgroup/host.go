@@ -35,6 +35,7 @@ type Host struct {
 	ready  readyQueue
 	awake  awakeSet
 	gather gathering
+	stats  stats
 	// inflight bounds the proposals of all groups.
 	inflight budget
 	// inbox counts the bytes of messages in all mailboxes.
@@ -148,20 +149,18 @@ func (h *Host) Start() error {
 		return nil
 	}
 	for range h.cfg.Workers {
-		h.wg.Add(1)
-		go func() {
-			defer h.wg.Done()
-			h.work()
-		}()
+		h.wg.Go(h.work)
 	}
-	h.wg.Add(1)
-	go h.keepTime()
+	h.wg.Go(h.keepTime)
+	if h.liveness != nil {
+		h.wg.Go(h.keepAlive)
+		h.wg.Go(h.keepPromises)
+	}
 	return nil
 }
 
-// keepTime is the goroutine of all timers.
+// keepTime is the goroutine of the groups' timers.
 func (h *Host) keepTime() {
-	defer h.wg.Done()
 	ticker := time.NewTicker(h.cfg.TickInterval)
 	defer ticker.Stop()
 	perBeat := max(1, int(h.cfg.SupportInterval/h.cfg.TickInterval))
@@ -173,12 +172,40 @@ func (h *Host) keepTime() {
 			return
 		}
 		h.tickAwake()
-		if h.liveness != nil && n%perBeat == 0 {
-			h.liveness.Tick()
+		if n%perBeat == 0 {
 			h.letGoOfDisowned()
 		}
 		if n%perTruncate == 0 {
 			h.truncateAsNeeded()
+		}
+	}
+}
+
+// keepAlive is the goroutine of the heartbeats. It does nothing else, so that
+// nothing delays them.
+func (h *Host) keepAlive() {
+	ticker := time.NewTicker(h.cfg.SupportInterval)
+	defer ticker.Stop()
+	for {
+		h.liveness.Beat()
+		select {
+		case <-ticker.C:
+		case <-h.closing:
+			return
+		}
+	}
+}
+
+// keepPromises is the goroutine that withdraws support as it expires. It waits for
+// the disk.
+func (h *Host) keepPromises() {
+	for {
+		timer := time.NewTimer(h.liveness.Expire())
+		select {
+		case <-timer.C:
+		case <-h.closing:
+			timer.Stop()
+			return
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package raftgroup
 
 import (
-	"math/rand/v2"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -165,9 +164,12 @@ type fortification struct {
 	// this store.
 	term      uint64
 	followers map[ReplicaID]uint64
+	// ask: this replica has just been elected and must ask its followers.
+	ask bool
 	// takeover counts ticks until a campaign after the leader's store has lost its
-	// support.
+	// support; held are the candidates' messages that came before (election.go).
 	takeover int
+	held     []inbound
 }
 
 func (f *fortification) restore(rec logstore.Fortification) { f.mine = rec }
@@ -207,9 +209,6 @@ func (g *Group) releaseSuperseded() {
 		g.fortify.mine = logstore.Fortification{}
 	}
 }
-
-// mayCampaign reports whether this replica may stand for election.
-func (g *Group) mayCampaign() bool { return !g.fortified() }
 
 // askForSupport sends the leader's request to every member that has not promised
 // at the present epoch.
@@ -268,21 +267,11 @@ func (g *Group) receiveFortify(in *inbound) {
 	g.afterSync(nil, func() { g.sendFortify(to, answer) })
 }
 
-// supportWithdrawn tells a follower that its leader's store is no longer
-// supported: it campaigns after a short random time.
-func (g *Group) supportWithdrawn() {
-	if g.state == raft.StateLeader || len(g.members) == 0 {
-		return
-	}
-	g.fortify.takeover = 1 + rand.IntN(g.h.cfg.TakeoverTicks)
-	g.h.wake(g)
-}
-
 // tick is one unit of time for a group that is awake.
 func (g *Group) tick() {
 	if g.fortify.takeover > 0 {
-		if g.fortify.takeover--; g.fortify.takeover == 0 && g.state != raft.StateLeader && g.mayCampaign() {
-			_ = g.rn.Campaign()
+		if g.fortify.takeover--; g.fortify.takeover == 0 {
+			g.stand()
 		}
 	}
 	switch {

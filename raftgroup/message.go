@@ -38,6 +38,7 @@ func (g *Group) receive(in *inbound) {
 			break
 		}
 		if g.fortified() && m.From != uint64(g.fortify.mine.Leader) {
+			g.hold(in)
 			return
 		}
 		// Nor does a leader step down for a candidate that cannot win.
@@ -59,6 +60,10 @@ func (g *Group) receive(in *inbound) {
 	}
 	// An error means that the message is of no use (an unknown peer, say).
 	_ = g.rn.Step(m)
+	switch m.Type {
+	case raftpb.MsgVote, raftpb.MsgPreVote:
+		g.overtake(&m)
+	}
 	switch m.Type {
 	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgVote, raftpb.MsgPreVote:
 		g.h.wake(g)

@@ -53,6 +53,13 @@ func (g *Group) workOff() error {
 			}
 		}
 	}
+	if g.fortify.ask {
+		// Behind the first messages of the term, from which they learn of the leader.
+		g.fortify.ask = false
+		if g.state == raft.StateLeader {
+			g.askForSupport()
+		}
+	}
 	g.publish()
 	return nil
 }
@@ -99,11 +106,15 @@ func (g *Group) noteState() {
 	if st.RaftState == raft.StateLeader && (g.state != raft.StateLeader || st.Term != g.term) {
 		// Elected: the clock is past those of the voters, whose votes it followed (I7).
 		g.leaseStart = uint64(g.h.cfg.Clock.Now())
+		g.fortify.ask = true
 		g.ownTermApplied = false
 		g.lettingGo = 0
 	}
 	if st.RaftState != raft.StateLeader {
 		g.changing = false
+	}
+	if st.Lead != 0 && (st.Lead != g.lead || st.Term != g.term) {
+		g.fortify.takeover, g.fortify.held = 0, nil
 	}
 	g.state, g.lead, g.term = st.RaftState, st.Lead, st.Term
 	if changed {

@@ -186,8 +186,15 @@ func (m *Manager) Supports(store keys.StoreID, epoch uint64) bool {
 	return p != nil && p.given.epoch == epoch && !p.given.withdrawn
 }
 
-// Tick sends heartbeats and withdraws support that has expired.
+// Tick is Beat and Expire.
 func (m *Manager) Tick() {
+	m.Beat()
+	m.Expire()
+}
+
+// Beat sends heartbeats, and reports support for this store that has run out. It
+// waits for nothing: stores whose heartbeats are late lose their leases.
+func (m *Manager) Beat() {
 	type beat struct {
 		to keys.StoreID
 		m  Message
@@ -195,15 +202,11 @@ func (m *Manager) Tick() {
 	now := m.cfg.Clock.Now()
 	epoch := m.Epoch()
 	var beats []beat
-	var ended []keys.StoreID
 	var lost []keys.StoreID
 	m.mu.Lock()
 	for id, p := range m.mu.peers {
 		if p.watched {
 			beats = append(beats, beat{id, Message{Kind: Heartbeat, Epoch: epoch, Until: now.Add(m.cfg.Duration), Stamp: now, Echo: p.lastHeard}})
-		}
-		if p.given.epoch != 0 && !p.given.withdrawing && now > p.given.until {
-			ended = append(ended, id)
 		}
 		if p.supported && p.Peer.Until(epoch) <= now {
 			p.supported = false
@@ -217,14 +220,35 @@ func (m *Manager) Tick() {
 		}
 		m.cfg.Send(beats[i].to, &beats[i].m)
 	}
-	if len(ended) > 0 {
-		m.withdraw(ended, now)
-	}
 	if m.cfg.Lost != nil {
 		for _, id := range lost {
 			m.cfg.Lost(id)
 		}
 	}
+}
+
+// Expire withdraws support that has expired, which takes a write of the state, and
+// returns how long nothing else can expire: at most half of Duration.
+func (m *Manager) Expire() time.Duration {
+	now := m.cfg.Clock.Now()
+	next := now.Add(m.cfg.Duration / 2)
+	var ended []keys.StoreID
+	m.mu.Lock()
+	for id, p := range m.mu.peers {
+		if p.given.epoch == 0 || p.given.withdrawing {
+			continue
+		}
+		if now > p.given.until {
+			ended = append(ended, id)
+		} else {
+			next = min(next, p.given.until)
+		}
+	}
+	m.mu.Unlock()
+	if len(ended) > 0 {
+		m.withdraw(ended, now)
+	}
+	return time.Duration(next.Micros()-now.Micros()+1) * time.Microsecond
 }
 
 // withdraw durably ends expired promises.

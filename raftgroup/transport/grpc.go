@@ -41,7 +41,8 @@ type GRPCConfig struct {
 	Credentials credentials.TransportCredentials
 	// Dial makes the connections; nil: gRPC's own dialer, over TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
-	// QueueBytes bounds what waits for one store and class. Default 32 MB.
+	// QueueBytes bounds what waits for one store, liveness apart, which is bounded by
+	// 1 MB; as much again may be on its way. Default 16 MB.
 	QueueBytes int
 	// SilentAfter is for how long a store may be silent before its connections are
 	// made anew: after a partition TCP itself may take much longer to notice.
@@ -53,7 +54,9 @@ type GRPCConfig struct {
 }
 
 // GRPC carries messages between nodes over gRPC streams: one per store and
-// class, and one per image. Register it with the node's server before Start.
+// class, and one per image. Each class has a connection of its own, and images have
+// another, so that heartbeats never wait behind what is larger. Register it with
+// the node's server before Start.
 type GRPC struct {
 	cfg     GRPCConfig
 	handler atomic.Pointer[Handler]
@@ -65,9 +68,11 @@ type GRPC struct {
 	mu     sync.Mutex
 	closed bool
 	peers  map[queueKey]*peer
-	conns  map[keys.StoreID]*grpcConn
+	conns  map[queueKey]*grpcConn
 	// heard is when each store last said something (Unix ns).
 	heard map[keys.StoreID]*atomic.Int64
+
+	stats struct{ messages, frames, bytes, dropped, lost atomic.Int64 }
 }
 
 var _ Transport = (*GRPC)(nil)
@@ -79,15 +84,22 @@ type grpcConn struct {
 
 // peer is the queue of one store and class with the goroutine that empties it.
 type peer struct {
+	limit  int
 	mu     sync.Mutex
 	frame  []byte
 	signal chan struct{}
+	// queued is len(frame); sending is since when a frame has been under way (Unix
+	// ns), 0 if none is.
+	queued, sending atomic.Int64
 }
+
+// images is the class of connections for images.
+const images = numClasses
 
 // NewGRPC returns a transport that does nothing before Start.
 func NewGRPC(cfg GRPCConfig) *GRPC {
 	if cfg.QueueBytes == 0 {
-		cfg.QueueBytes = 32 << 20
+		cfg.QueueBytes = 16 << 20
 	}
 	if cfg.SilentAfter == 0 {
 		cfg.SilentAfter = 4 * time.Second
@@ -98,7 +110,7 @@ func NewGRPC(cfg GRPCConfig) *GRPC {
 	if cfg.Credentials == nil {
 		cfg.Credentials = insecure.NewCredentials()
 	}
-	t := &GRPC{cfg: cfg, peers: map[queueKey]*peer{}, conns: map[keys.StoreID]*grpcConn{}, heard: map[keys.StoreID]*atomic.Int64{}}
+	t := &GRPC{cfg: cfg, peers: map[queueKey]*peer{}, conns: map[queueKey]*grpcConn{}, heard: map[keys.StoreID]*atomic.Int64{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -317,7 +329,10 @@ func (t *GRPC) Send(to keys.StoreID, class Class, m Message) error {
 	}
 	p := t.peers[queueKey{to, class}]
 	if p == nil {
-		p = &peer{signal: make(chan struct{}, 1)}
+		p = &peer{signal: make(chan struct{}, 1), limit: t.cfg.QueueBytes}
+		if class == Liveness {
+			p.limit = min(p.limit, livenessQueue)
+		}
 		t.peers[queueKey{to, class}] = p
 		t.wg.Add(1)
 		go t.pump(p, to, class)
@@ -325,13 +340,16 @@ func (t *GRPC) Send(to keys.StoreID, class Class, m Message) error {
 	t.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.frame) > 0 && len(p.frame)+m.Size() > t.cfg.QueueBytes {
+	if len(p.frame) > 0 && len(p.frame)+m.Size() > p.limit {
+		t.stats.dropped.Add(1)
 		return ErrQueueFull
 	}
 	if len(p.frame) == 0 {
 		p.frame = appendFrameHeader(p.frame[:0], class, t.cfg.Store, to)
 	}
 	p.frame = appendMessage(p.frame, m)
+	p.queued.Store(int64(len(p.frame)))
+	t.stats.messages.Add(1)
 	select {
 	case p.signal <- struct{}{}:
 	default:
@@ -358,6 +376,7 @@ func (t *GRPC) pump(p *peer, to keys.StoreID, class Class) {
 		p.mu.Lock()
 		frame := p.frame
 		p.frame = spare[:0]
+		p.queued.Store(0)
 		p.mu.Unlock()
 		spare = frame
 		if len(frame) == 0 {
@@ -372,19 +391,27 @@ func (t *GRPC) pump(p *peer, to keys.StoreID, class Class) {
 		}
 		if st == nil {
 			if now.Before(retryAt) {
-				continue // dropped: what matters is sent again
+				t.stats.lost.Add(1)
+				continue // what matters is sent again
 			}
 			var err error
-			if st, cancel, err = t.open(to); err != nil {
+			if st, cancel, err = t.open(to, class); err != nil {
 				st, cancel = nil, func() {}
 				retryAt = now.Add(retryPause)
+				t.stats.lost.Add(1)
 				t.unreachable(to, class)
 				continue
 			}
 			openedAt = now
 		}
 		stampFrame(frame, t.cfg.Clock.Now())
-		if err := st.SendMsg(&frame); err != nil {
+		p.sending.Store(now.UnixNano())
+		err := st.SendMsg(&frame)
+		p.sending.Store(0)
+		t.stats.frames.Add(1)
+		t.stats.bytes.Add(int64(len(frame)))
+		if err != nil {
+			t.stats.lost.Add(1)
 			cancel()
 			st, cancel = nil, func() {}
 			retryAt = now.Add(retryPause)
@@ -406,8 +433,8 @@ func (t *GRPC) unreachable(to keys.StoreID, class Class) {
 }
 
 // open opens a stream of frames. The other end never speaks on it.
-func (t *GRPC) open(to keys.StoreID) (grpc.ClientStream, context.CancelFunc, error) {
-	cc, err := t.conn(to)
+func (t *GRPC) open(to keys.StoreID, class Class) (grpc.ClientStream, context.CancelFunc, error) {
+	cc, err := t.conn(to, class)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -429,8 +456,9 @@ func (t *GRPC) open(to keys.StoreID) (grpc.ClientStream, context.CancelFunc, err
 	return st, cancel, nil
 }
 
-// conn returns the connection to a store, at its present address.
-func (t *GRPC) conn(to keys.StoreID) (*grpc.ClientConn, error) {
+// conn returns the connection to a store for a class, at its present address.
+func (t *GRPC) conn(to keys.StoreID, class Class) (*grpc.ClientConn, error) {
+	key := queueKey{to, class}
 	addr, ok := t.cfg.Resolve(to)
 	if !ok {
 		return nil, ErrNoAddress
@@ -440,12 +468,12 @@ func (t *GRPC) conn(to keys.StoreID) (*grpc.ClientConn, error) {
 	if t.closed {
 		return nil, ErrClosed
 	}
-	if c := t.conns[to]; c != nil {
+	if c := t.conns[key]; c != nil {
 		if c.addr == addr {
 			return c.cc, nil
 		}
 		c.cc.Close()
-		delete(t.conns, to)
+		delete(t.conns, key)
 	}
 	b := backoff.DefaultConfig
 	b.BaseDelay, b.MaxDelay = 50*time.Millisecond, time.Second
@@ -464,24 +492,29 @@ func (t *GRPC) conn(to keys.StoreID) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.conns[to] = &grpcConn{addr: addr, cc: cc}
+	t.conns[key] = &grpcConn{addr: addr, cc: cc}
 	return cc, nil
 }
 
-// drop closes the connection to a store; the next use makes a new one.
+// drop closes all connections to a store; the next use makes new ones.
 func (t *GRPC) drop(to keys.StoreID) {
+	var dropped []*grpcConn
 	t.mu.Lock()
-	c := t.conns[to]
-	delete(t.conns, to)
+	for key, c := range t.conns {
+		if key.to == to {
+			dropped = append(dropped, c)
+			delete(t.conns, key)
+		}
+	}
 	t.mu.Unlock()
-	if c != nil {
+	for _, c := range dropped {
 		c.cc.Close()
 	}
 }
 
 // OpenStream implements Transport.
 func (t *GRPC) OpenStream(ctx context.Context, to keys.StoreID) (Stream, error) {
-	cc, err := t.conn(to)
+	cc, err := t.conn(to, images)
 	if err != nil {
 		return nil, err
 	}
@@ -492,12 +525,39 @@ func (t *GRPC) OpenStream(ctx context.Context, to keys.StoreID) (Stream, error) 
 	return clientStream{st}, nil
 }
 
+// livenessQueue bounds the heartbeats that wait for one store.
+const livenessQueue = 1 << 20
+
+// slowAfter is how long a frame may be under way before a store counts as slow.
+const slowAfter = time.Second
+
+// Stats returns the transport's figures.
+func (t *GRPC) Stats() Stats {
+	s := Stats{
+		Messages: t.stats.messages.Load(), Frames: t.stats.frames.Load(), Bytes: t.stats.bytes.Load(),
+		Dropped: t.stats.dropped.Load(), FramesLost: t.stats.lost.Load(),
+	}
+	now := time.Now().UnixNano()
+	slow := map[keys.StoreID]bool{}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, p := range t.peers {
+		queued := p.queued.Load()
+		s.QueuedBytes += queued
+		if since := p.sending.Load(); since != 0 && now-since > int64(slowAfter) || queued > int64(p.limit)/2 {
+			slow[key.to] = true
+		}
+	}
+	s.SlowPeers = int64(len(slow))
+	return s
+}
+
 // Close implements Transport. The gRPC server itself is the caller's.
 func (t *GRPC) Close() error {
 	t.mu.Lock()
 	t.closed = true
 	conns := t.conns
-	t.conns = map[keys.StoreID]*grpcConn{}
+	t.conns = map[queueKey]*grpcConn{}
 	t.mu.Unlock()
 	t.cancel()
 	for _, c := range conns {

@@ -105,3 +105,14 @@ type Stream interface {
 	// serving side ends the stream by returning from Handler.Stream.
 	CloseSend() error
 }
+
+// Stats are figures of a transport. Counts are since the start.
+type Stats struct {
+	// Messages, Frames and Bytes were handed to the network.
+	Messages, Frames, Bytes int64
+	// Dropped messages found their queue full; FramesLost could not be sent.
+	Dropped, FramesLost int64
+	// QueuedBytes wait in queues now; SlowPeers are the stores that have had a frame
+	// under way for over a second, or half a queue full.
+	QueuedBytes, SlowPeers int64
+}

@@ -1,0 +1,8 @@
+package raftgroup
+
+import "sync/atomic"
+
+// stats counts what happens on a store.
+type stats struct {
+	campaigns atomic.Int64
+}
