@@ -8,6 +8,8 @@ import (
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/catalog/system"
 	"github.com/spanlite/spanlite/sql/deparse"
+	"github.com/spanlite/spanlite/sql/parser"
+	"github.com/spanlite/spanlite/sql/plan"
 	"github.com/spanlite/spanlite/sql/types"
 )
 
@@ -37,6 +39,18 @@ func (d definitions) ViewQuery(ctx context.Context, coll *catalog.Collection, v 
 		return " " + v.Query + ";"
 	}
 	return out
+}
+
+// ColumnName implements system.Definer.
+func (d definitions) ColumnName(text string) string {
+	e, err := parser.ParseExpr(text)
+	if err != nil {
+		return "expr"
+	}
+	if name := plan.OutputName(e); name != "?column?" {
+		return name
+	}
+	return "expr"
 }
 
 // exprOf is pg_get_expr: what column of the table the text belongs to decides the type.

@@ -42,6 +42,9 @@ type Context struct {
 	ViewCatalog func(searchPath []string) Catalog
 	// Privileges is called with each relation used and the privileges it needs; nil allows all.
 	Privileges func(rel catalog.Relation, privileges uint32, columns []catalog.AttNum) error
+	// QualifyTypes puts the schema of users' types into the tree: its text is going to be
+	// stored, and has to mean the same along every search path.
+	QualifyTypes bool
 	// Notes, if set, is filled in with what the nodes of the statement mean.
 	Notes *Notes
 }

@@ -478,6 +478,9 @@ func (b *binder) cast(e *ast.Cast) (expr.Expr, error) {
 	if err != nil {
 		return nil, at(err, e.Type.Pos)
 	}
+	if b.pc.QualifyTypes {
+		qualifyType(e.Type, t)
+	}
 	if arr, ok := e.X.(*ast.Array); ok && t.IsArray() {
 		return b.array(arr, t)
 	}

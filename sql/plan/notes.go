@@ -4,6 +4,7 @@ import (
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
+	"github.com/spanlite/spanlite/sql/types"
 )
 
 // Notes holds what binding has found out about the nodes of a syntax tree. Package
@@ -83,6 +84,16 @@ func (b *binder) named(id ColID) NotedColumn {
 		}
 	}
 	return merged
+}
+
+// qualifyType puts the schema of a user's type into its name.
+func qualifyType(n *ast.TypeName, t *types.T) {
+	for t.IsArray() && t.Elem != nil {
+		t = t.Elem
+	}
+	if n.Name.Schema == "" && t.Schema != "" && types.ByOID(t.OID) == nil {
+		n.Name.Schema = t.Schema
+	}
 }
 
 // OutputName returns the name that an item of a select list has without AS.

@@ -115,10 +115,11 @@ func (a *alteration) action(act *ast.AlterAction) error {
 		return a.columnType(act)
 	case ast.ChangeOwner:
 		role, err := x.role(act.Value)
-		if err == nil {
-			t.Owner = role.ID
+		if err != nil {
+			return err
 		}
-		return err
+		passOn(&t.Header, role.ID)
+		return a.x.passOnSequences(t.ID, role.ID)
 	case ast.SetStorageOptions:
 		for _, p := range params(act.Options) {
 			t.Options = append(slices.DeleteFunc(t.Options, func(o catalog.Param) bool { return o.Name == p.Name }), p)

@@ -36,6 +36,7 @@ func (x *statement) planContext(t *catalog.Table) *plan.Context {
 	pc := *x.s.PlanContext()
 	pc.Catalog = scratchCatalog{pc.Catalog, t}
 	pc.Privileges, pc.ParamTypes = nil, nil
+	pc.QualifyTypes = true
 	return &pc
 }
 
@@ -170,6 +171,13 @@ func (x *statement) defaultMismatch(c *catalog.Column, sql string, e *sqlstate.E
 	}
 	return sqlstate.New(sqlstate.DatatypeMismatch, "column %q is of type %s but default expression is of type %s",
 		c.Name, typeName(c.Type), typeName(bound[0].Type())).WithHint("You will need to rewrite or cast the expression.")
+}
+
+// qualifyTypes puts the schemas of users' types into an expression without columns, so
+// that its text means the same along every search path. What is wrong with the
+// expression is for bindDefault to say.
+func (x *statement) qualifyTypes(e ast.Expr) {
+	_, _ = x.bindOver(&catalog.Table{Header: catalog.Header{ID: 1, Name: "\x00default"}}, "DEFAULT expressions", e)
 }
 
 // storedText is the form in which an expression is kept: as written, with the type of a

@@ -259,6 +259,7 @@ func (x *statement) setDefault(col *catalog.Column, e ast.Expr) (expr.Expr, erro
 		col.Default = nil
 		return nil, nil
 	}
+	x.qualifyTypes(e)
 	sql := storedText(e, col.Type)
 	bound, err := x.bindDefault(col, sql)
 	if err != nil {

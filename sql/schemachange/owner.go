@@ -1,6 +1,7 @@
 package schemachange
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/spanlite/spanlite/sql/catalog"
@@ -30,8 +31,63 @@ func (x *statement) setOwner(id catalog.ID, owner string) error {
 	if err != nil {
 		return err
 	}
-	d.Head().Owner = role.ID
+	passOn(d.Head(), role.ID)
 	return x.coll.Put(x.ctx, d)
+}
+
+// passOn gives an object to another owner: what the old one had or has granted is the
+// new one's now.
+func passOn(h *catalog.Header, owner catalog.ID) {
+	old := h.Owner
+	if old == 0 {
+		old = catalog.RoleRoot
+	}
+	h.Owner = owner
+	if old == owner || len(h.Grants) == 0 {
+		return
+	}
+	replace := func(id catalog.ID) catalog.ID {
+		if id == old {
+			return owner
+		}
+		return id
+	}
+	var merged []catalog.Grant
+	for _, g := range h.Grants {
+		g.Grantee, g.Grantor = replace(g.Grantee), replace(g.Grantor)
+		i := slices.IndexFunc(merged, func(m catalog.Grant) bool {
+			return m.Grantee == g.Grantee && m.Grantor == g.Grantor && m.Column == g.Column
+		})
+		if i < 0 {
+			merged = append(merged, g)
+			continue
+		}
+		merged[i].Privileges |= g.Privileges
+		merged[i].GrantOption |= g.GrantOption
+	}
+	h.Grants = merged
+}
+
+// passOnSequences gives the sequences of a table's columns to its new owner.
+func (x *statement) passOnSequences(table, owner catalog.ID) error {
+	var owned []catalog.ID
+	x.coll.All(func(d catalog.Descriptor) bool {
+		if q, ok := d.(*catalog.Sequence); ok && q.OwnedBy.Table == table {
+			owned = append(owned, q.ID)
+		}
+		return true
+	})
+	for _, id := range owned {
+		d, err := x.lock(id)
+		if err != nil {
+			return err
+		}
+		passOn(d.Head(), owner)
+		if err := x.coll.Put(x.ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mutable is Collection.Mutable, with the fence for tables and an error for what is gone.

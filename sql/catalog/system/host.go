@@ -30,6 +30,8 @@ type Definer interface {
 	// Expr prints an expression over a row of a table, which may be nil. to, if set, is
 	// the type of the column that the value is for.
 	Expr(ctx context.Context, c *catalog.Collection, t *catalog.Table, text string, to *types.T, pretty bool) string
+	// ColumnName is the name that a column for an expression has.
+	ColumnName(text string) string
 	// ViewQuery prints the query of a view.
 	ViewQuery(ctx context.Context, c *catalog.Collection, v *catalog.View, pretty bool) string
 }
@@ -40,6 +42,8 @@ type stored struct{}
 func (stored) Expr(ctx context.Context, c *catalog.Collection, t *catalog.Table, text string, to *types.T, pretty bool) string {
 	return ShowExpr(ctx, c, text)
 }
+
+func (stored) ColumnName(string) string { return "expr" }
 
 func (stored) ViewQuery(ctx context.Context, c *catalog.Collection, v *catalog.View, pretty bool) string {
 	return " " + v.Query + ";"

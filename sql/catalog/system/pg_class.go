@@ -1,6 +1,8 @@
 package system
 
 import (
+	"slices"
+
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/types"
 )
@@ -180,6 +182,9 @@ func attributeRow(r *reader, relation catalog.ID, h *catalog.Header, c *catalog.
 		r.set("attgenerated", char('s'))
 	}
 	r.set("attcollation", oid(collationOf(t)))
+	if id := collations[c.Collation]; id != 0 {
+		r.set("attcollation", oid(id))
+	}
 	r.set("attoptions", optionsOf(c.Options))
 	if h != nil {
 		r.set("attacl", aclOfPart(r, h, c.Num))
@@ -235,6 +240,9 @@ func collationOf(t *types.T) catalog.ID {
 	return 0
 }
 
+// collations are the collations that a column can name.
+var collations = map[string]catalog.ID{"C": 950, "POSIX": 951, "ucs_basic": 12340}
+
 func itoa(n int) string {
 	return string(types.AppendText(nil, types.Int8, types.NewInt(int64(n)), nil))
 }
@@ -281,9 +289,9 @@ func pgAttribute(r *reader) error {
 			if x.Hidden || byID && !contains(ids, x.OID) {
 				continue
 			}
-			for n := 1; n <= len(x.Columns)+len(x.Include); n++ {
-				c := indexColumn(t, x, n)
-				attributeRow(r, x.OID, nil, &c)
+			cols := indexColumns(r.definer(), t, x)
+			for i := range cols {
+				attributeRow(r, x.OID, nil, &cols[i])
 				if err := r.emit(); err != nil {
 					return err
 				}
@@ -293,24 +301,39 @@ func pgAttribute(r *reader) error {
 	})
 }
 
-// indexColumn returns the n-th column of an index as a column of a relation.
+// indexColumns returns the columns of an index as those of a relation. Columns of
+// expressions are named after them, with a number if the name is taken.
+func indexColumns(d Definer, t *catalog.Table, x *catalog.Index) []catalog.Column {
+	var out []catalog.Column
+	for n := 1; n <= len(x.Columns)+len(x.Include); n++ {
+		c := indexColumn(t, x, n)
+		if n <= len(x.Columns) && x.Columns[n-1].Expr != nil {
+			base := d.ColumnName(x.Columns[n-1].Expr.SQL)
+			c.Name = base
+			for i := 1; slices.ContainsFunc(out, func(o catalog.Column) bool { return o.Name == c.Name }); i++ {
+				c.Name = base + itoa(i)
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// indexColumn returns the n-th column of an index; one of an expression has no name.
 func indexColumn(t *catalog.Table, x *catalog.Index, n int) catalog.Column {
 	var num catalog.AttNum
-	c := catalog.Column{Num: catalog.AttNum(n), Name: "expr", Type: types.Text}
+	c := catalog.Column{Num: catalog.AttNum(n), Type: types.Text}
 	if n <= len(x.Columns) {
 		col := &x.Columns[n-1]
 		num = col.Num
 		if col.Type != nil {
 			c.Type = col.Type
 		}
-		if n > 1 {
-			c.Name = "expr" + itoa(n-1)
-		}
 	} else {
 		num = x.Include[n-1-len(x.Columns)]
 	}
 	if base := t.Column(num); num != 0 && base != nil {
-		c.Name, c.Type = base.Name, base.Type
+		c.Name, c.Type, c.Collation = base.Name, base.Type, base.Collation
 	}
 	return c
 }

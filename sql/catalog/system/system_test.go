@@ -133,7 +133,7 @@ func TestTableRows(t *testing.T) {
 		"CREATE INDEX accounts_lower_idx ON public.accounts USING btree (lower(owner) DESC)")
 	def, ok := ConstraintDef(t.Context(), c, stored{}, 20004, false)
 	require.True(t, ok)
-	require.Equal(t, "CHECK ((id > 0))", def)
+	require.Equal(t, "CHECK (id > 0)", def)
 	require.Contains(t, scan(t, c, catalog.SchemaInformationSchema, "table_constraints", catalog.Lookup{}, "constraint_name", "constraint_type"), "accounts_pkey|PRIMARY KEY")
 	require.Contains(t, scan(t, c, pg, "pg_description", catalog.Lookup{}, "objoid", "objsubid", "description"), "20000|2|who")
 }
