@@ -78,11 +78,15 @@ type Source struct {
 	// epoch counts the times that a lease was acquired.
 	epoch atomic.Uint64
 
-	// mu serialises changes of the image.
-	mu      sync.Mutex
-	counter int64
-	fullAt  time.Time
-	// usable is closed and replaced whenever a fence may have fallen.
+	// turn is held, by sending to it, by the one who changes the image. That may take
+	// as long as the system range is away, so the others wait with their contexts.
+	turn   chan struct{}
+	fullAt time.Time // guarded by turn
+	// counter is the value of counterKey that the image contains.
+	counter atomic.Int64
+
+	mu sync.Mutex
+	// usable is closed and replaced whenever a fence may have fallen. Guarded by mu.
 	usable chan struct{}
 
 	cancel context.CancelFunc
@@ -109,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Source{cfg: cfg, usable: make(chan struct{})}
+	s := &Source{cfg: cfg, usable: make(chan struct{}), turn: make(chan struct{}, 1)}
 	if err := cfg.DB.Run(ctx, catalog.Bootstrap); err != nil {
 		return nil, fmt.Errorf("bootstrap of the catalog: %w", err)
 	}
@@ -153,11 +157,26 @@ func (s *Source) Virtual() catalog.VirtualSchemas { return s.cfg.Virtual }
 
 // Refresh implements catalog.Source.
 func (s *Source) Refresh(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.release()
 	return s.refreshLocked(ctx)
 }
 
+// take waits for the turn.
+func (s *Source) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("refresh the catalog: %w", context.Cause(ctx))
+	}
+}
+
+func (s *Source) release() { <-s.turn }
+
+// refreshLocked needs the turn.
 func (s *Source) refreshLocked(ctx context.Context) error {
 	var next *catalog.Snapshot
 	var gone []*catalog.Table
@@ -173,7 +192,8 @@ func (s *Source) refreshLocked(ctx context.Context) error {
 	return nil
 }
 
-// adopt makes an image current. The generation moves only if something changed.
+// adopt makes an image current. The generation moves only if something changed. It
+// needs the turn.
 func (s *Source) adopt(next *catalog.Snapshot, gone []*catalog.Table) {
 	old := s.snapshot.Load()
 	s.snapshot.Store(next)
@@ -183,8 +203,7 @@ func (s *Source) adopt(next *catalog.Snapshot, gone []*catalog.Table) {
 	if next.Changed(old) {
 		s.generation.Add(1)
 	}
-	close(s.usable)
-	s.usable = make(chan struct{})
+	s.FenceFell()
 }
 
 // Publish takes up the changes of a transaction that has committed on this node,
@@ -194,12 +213,15 @@ func (s *Source) Publish(ctx context.Context, changes []catalog.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	s.mu.Lock()
+	// The session must see its own change, even if it has no time left to wait for it.
+	if err := s.take(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
 	next, gone, err := catalog.ApplyChanges(s.snapshot.Load(), changes)
 	if err == nil {
 		s.adopt(next, gone)
 	}
-	s.mu.Unlock()
+	s.release()
 	if err != nil {
 		return s.Refresh(ctx)
 	}
@@ -212,11 +234,7 @@ func (s *Source) Announce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	if n == s.counter+1 {
-		s.counter = n
-	}
-	s.mu.Unlock()
+	s.counter.CompareAndSwap(n-1, n)
 	return nil
 }
 
@@ -298,14 +316,16 @@ func (s *Source) step(ctx context.Context) error {
 		return err
 	}
 	counter := decodeCounter(b.Ops[0].Value)
-	s.mu.Lock()
+	if err := s.take(ctx); err != nil {
+		return err
+	}
 	var err error
-	if counter != s.counter || time.Since(s.fullAt) > fullInterval {
+	if counter != s.counter.Load() || time.Since(s.fullAt) > fullInterval {
 		if err = s.refreshLocked(ctx); err == nil {
-			s.counter = counter
+			s.counter.Store(counter)
 		}
 	}
-	s.mu.Unlock()
+	s.release()
 	if err != nil {
 		return err
 	}
