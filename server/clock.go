@@ -64,6 +64,28 @@ func writeClockBound(fs vfs.FS, dir string, ts hlc.Timestamp) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// makeDir makes a folder that is found after a crash: the entries of it and of the
+// folders above are durable.
+func makeDir(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir {
+		if err := makeDir(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	d, err := fs.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
 // keepClockBound keeps the stored bound ahead of the clock until the node stops.
 func (n *Node) keepClockBound() {
 	defer n.wg.Done()

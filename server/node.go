@@ -175,7 +175,7 @@ func (n *Node) openEngine(context.Context) error {
 	if n.cfg.FS != nil {
 		opts.MemTableBytes = 16 << 20
 	}
-	if err := n.fs.MkdirAll(n.dir, 0o755); err != nil {
+	if err := makeDir(n.fs, n.dir); err != nil {
 		return fmt.Errorf("--store=%s: %w", n.dir, err)
 	}
 	opts.FS, opts.Dir = n.fs, n.fs.PathJoin(n.dir, "state")

@@ -257,15 +257,11 @@ func (h *Host) kill(silent bool) {
 	for c := range h.conns {
 		conns = append(conns, c)
 	}
-	listeners := h.listeners
 	h.listeners = nil
 	h.net.change()
 	h.net.mu.Unlock()
 	for _, c := range conns {
 		c.orphan(silent)
-	}
-	for _, l := range listeners {
-		l.Close()
 	}
 }
 
