@@ -35,6 +35,10 @@ type Config struct {
 	// HeartbeatInterval is how often a transaction with a record says that it is
 	// alive. Default 1 s.
 	HeartbeatInterval time.Duration
+	// OutcomeWait bounds how long a coordinator tries to learn the outcome of a
+	// commit whose answer got lost. Meanwhile the client waits, as for any commit.
+	// Default 20 s: longer than it takes to replace a leaseholder that died.
+	OutcomeWait time.Duration
 	// Resolvers is the number of goroutines that resolve intents of finished
 	// transactions. Default 4.
 	Resolvers int
@@ -74,6 +78,9 @@ func NewDB(cfg Config) *DB {
 	}
 	if cfg.HeartbeatInterval == 0 {
 		cfg.HeartbeatInterval = time.Second
+	}
+	if cfg.OutcomeWait == 0 {
+		cfg.OutcomeWait = 20 * time.Second
 	}
 	if cfg.Resolvers == 0 {
 		cfg.Resolvers = 4

@@ -9,11 +9,9 @@ import (
 	"github.com/spanlite/spanlite/kv/keys"
 )
 
-// Bounds of a coordinator's attempts to learn the outcome of a commit whose answer
-// got lost. While they last the client waits, as for any commit.
+// More bounds of a coordinator's attempts to learn the outcome of a commit whose
+// answer got lost.
 const (
-	// outcomeWait is longer than it takes to replace a leaseholder that died.
-	outcomeWait = 20 * time.Second
 	// outcomeGrace is what is left after the statement has been cancelled or has
 	// run out of time: the answer is near, if the range has a leaseholder at all.
 	outcomeGrace = 2 * time.Second
@@ -23,8 +21,8 @@ const (
 
 // outcomeContext returns the context for the questions about a commit that was sent
 // under ctx.
-func outcomeContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeWait)
+func (db *DB) outcomeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.cfg.OutcomeWait)
 	stop := context.AfterFunc(ctx, func() {
 		timer := time.NewTimer(outcomeGrace)
 		defer timer.Stop()
@@ -67,7 +65,7 @@ func (db *DB) outcomeAt(ctx context.Context, key keys.Key, meta *kv.TxnMeta, sen
 // time, is the error the one that was to be explained.
 func (t *Txn) askOutcome(ctx context.Context, cause *kv.AmbiguousError) (hlc.Timestamp, error) {
 	t.db.metrics.OutcomeQueries.Add(1)
-	ctx, cancel := outcomeContext(ctx)
+	ctx, cancel := t.db.outcomeContext(ctx)
 	defer cancel()
 	meta := t.detachedMeta()
 	for {

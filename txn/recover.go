@@ -19,7 +19,7 @@ import (
 // Cause is returned if the outcome stays unknown.
 func (t *Txn) recover(ctx context.Context, cause error) error {
 	t.db.metrics.OutcomeQueries.Add(1)
-	ctx, cancel := outcomeContext(ctx)
+	ctx, cancel := t.db.outcomeContext(ctx)
 	defer cancel()
 	meta := t.detachedMeta()
 	for {

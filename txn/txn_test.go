@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -370,7 +371,11 @@ func TestParallelCommitFaults(t *testing.T) {
 		for _, where := range []string{"anchor", "other"} {
 			for _, recoverable := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%d/%s/recoverable=%v", f, where, recoverable), func(t *testing.T) {
-					c := newCluster(t, txn.Config{}, "m")
+					config := txn.Config{}
+					if !recoverable {
+						config.OutcomeWait = 200 * time.Millisecond
+					}
+					c := newCluster(t, config, "m")
 					c.put("a", "0", "x", "0")
 					eventually(t, func() bool { i, r := c.leftovers(); return i+r == 0 })
 					var mu sync.Mutex
@@ -379,7 +384,7 @@ func TestParallelCommitFaults(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						switch {
-						case lost && !recoverable && (b.Ops[0].Kind == kv.OpPushTxn || b.Ops[0].Kind == kv.OpRecoverTxn):
+						case lost && !recoverable && slices.Contains([]kv.OpKind{kv.OpPushTxn, kv.OpRecoverTxn, kv.OpQueryOutcome}, b.Ops[0].Kind):
 							return loseBefore
 						case !lost && (where == "anchor" && isCommit(b) || where == "other" && isWrite(b) && !isCommit(b)):
 							lost = true
