@@ -59,7 +59,7 @@ type Config struct {
 	// kv.UnavailableError. Default 10 s.
 	MaxWait time.Duration
 	// MinBackoff and MaxBackoff bound the pauses between rounds over a range's
-	// replicas. Default 5 ms and 500 ms.
+	// replicas. Default 5 ms and 80 ms: an election takes little more than a second.
 	MinBackoff, MaxBackoff time.Duration
 	// Parallel bounds the parts of one batch under way at a time. Default 16.
 	Parallel int
@@ -73,7 +73,7 @@ func (c Config) withDefaults() Config {
 		c.MinBackoff = 5 * time.Millisecond
 	}
 	if c.MaxBackoff == 0 {
-		c.MaxBackoff = 500 * time.Millisecond
+		c.MaxBackoff = 80 * time.Millisecond
 	}
 	if c.Parallel == 0 {
 		c.Parallel = 16
