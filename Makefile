@@ -4,7 +4,7 @@ GO ?= go
 PKGS ?= ./...
 FUZZTIME ?= 10m
 
-.PHONY: build test race lint fuzz soak bench generate clean
+.PHONY: build test race difftest lint fuzz soak bench generate clean
 
 build:            ## the binary, in ./bin
 	$(GO) build -o bin/spanlite ./cmd/spanlite
@@ -14,6 +14,9 @@ test:             ## unit and system tests: what CI runs
 
 race:             ## the same under the race detector
 	$(GO) test -race -short -timeout 30m $(PKGS)
+
+difftest:         ## against PostgreSQL 15: all files, TPC-H, and 100,000 random queries
+	SPANLITE_DIFFTEST_QUERIES=100000 $(GO) test -count=1 -timeout 60m -v ./server/difftest
 
 lint:             ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi

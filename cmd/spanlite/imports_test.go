@@ -92,7 +92,7 @@ var mayImport = []struct{ pkg, may string }{
 
 // testTrees hold whole-system tests and their runners: nothing imports them, and
 // they may import everything.
-var testTrees = []string{"server/clienttest", "server/crashtest", "server/logictest", "server/sim", "server/testcluster", "testdata"}
+var testTrees = []string{"server/clienttest", "server/crashtest", "server/difftest", "server/logictest", "server/sim", "server/testcluster", "testdata"}
 
 // doors says which packages alone may import a foreign vocabulary. The longest
 // match counts.

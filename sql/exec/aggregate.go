@@ -17,8 +17,10 @@ type aggOp struct {
 	aggs []*aggregator
 
 	keyTs    []*types.T
+	outKeys  int // how many of the keys are part of the output
 	table    *hashTable
-	setID    *types.Vec // the grouping set's id as a key
+	setID    *types.Vec // the grouping set's mask of keys left out, for GROUPING
+	setNo    *types.Vec // the grouping set's number as a key: a set may be there twice
 	nullKeys []*types.Vec
 	groups   [types.BatchSize]uint32
 	hashes   [types.BatchSize]uint64
@@ -53,6 +55,10 @@ func newAgg(r *run, in operator, n *plan.PAggregate) *aggOp {
 		a.keyTs = append(a.keyTs, k.Type())
 	}
 	if n.GroupingID {
+		a.keyTs = append(a.keyTs, types.Int8)
+	}
+	a.outKeys = len(a.keyTs)
+	if n.Sets != nil {
 		a.keyTs = append(a.keyTs, types.Int8)
 	}
 	for i := range n.Aggs {
@@ -149,7 +155,7 @@ func (a *aggOp) emit() (*types.Batch, error) {
 		return nil, nil
 	}
 	a.out.Reset()
-	for c := range a.keyTs {
+	for c := range a.outKeys {
 		dst := a.out.Cols[a.keyColumn(c)]
 		dst.Resize(n)
 		for i := range n {
@@ -249,12 +255,12 @@ func (a *aggOp) emptySets() error {
 	if a.n.Sets == nil {
 		return nil
 	}
-	for _, s := range a.n.Sets {
+	for no, s := range a.n.Sets {
 		if len(s) > 0 {
 			continue
 		}
 		one := &types.Batch{N: 1}
-		vecs := a.setVecs(nil, s, one)
+		vecs := a.setVecs(nil, no, one)
 		if err := a.group(vecs, one); err != nil {
 			return err
 		}
@@ -262,8 +268,9 @@ func (a *aggOp) emptySets() error {
 	return nil
 }
 
-// setVecs are the keys of a grouping set: those outside of it are NULL, and the set's id is a key of its own.
-func (a *aggOp) setVecs(vecs []*types.Vec, set []int, b *types.Batch) []*types.Vec {
+// setVecs are the keys of a grouping set: those outside of it are NULL, and the set's number is a key of its own.
+func (a *aggOp) setVecs(vecs []*types.Vec, no int, b *types.Batch) []*types.Vec {
+	set := a.n.Sets[no]
 	if a.nullKeys == nil {
 		a.nullKeys = make([]*types.Vec, len(a.n.Keys))
 		for i, k := range a.n.Keys {
@@ -276,6 +283,8 @@ func (a *aggOp) setVecs(vecs []*types.Vec, set []int, b *types.Batch) []*types.V
 		}
 		a.setID = types.NewVec(types.Int8)
 		a.setID.Resize(types.BatchSize)
+		a.setNo = types.NewVec(types.Int8)
+		a.setNo.Resize(types.BatchSize)
 	}
 	id := int64(0)
 	out := make([]*types.Vec, 0, len(a.keyTs))
@@ -293,12 +302,15 @@ func (a *aggOp) setVecs(vecs []*types.Vec, set []int, b *types.Batch) []*types.V
 		}
 		out = append(out, a.setID)
 	}
-	return out
+	for i := range b.N {
+		a.setNo.Ints[i] = int64(no)
+	}
+	return append(out, a.setNo)
 }
 
 func (a *aggOp) groupSets(vecs []*types.Vec, b *types.Batch) error {
-	for _, s := range a.n.Sets {
-		if err := a.group(a.setVecs(vecs, s, b), b); err != nil {
+	for no := range a.n.Sets {
+		if err := a.group(a.setVecs(vecs, no, b), b); err != nil {
 			return err
 		}
 		if err := a.accumulate(b, a.groups[:]); err != nil {

@@ -72,6 +72,7 @@ type run struct {
 
 // Cursor is an execution in progress.
 type Cursor struct {
+	rows   *storeReader // what readAll has read
 	run    run
 	root   operator
 	opened bool
@@ -142,9 +143,19 @@ func (c *Cursor) next() (*types.Batch, error) {
 			}
 			c.run.affected = d.count()
 		}
+		if c.run.writes.hold && c.run.plan.Kind == plan.KindSelect {
+			if err := c.readAll(); err != nil {
+				return nil, err
+			}
+		}
 		if err := c.run.writes.finish(); err != nil {
 			return nil, err
 		}
+	}
+	if c.rows != nil {
+		b := c.rows.Next()
+		c.done = b == nil
+		return b, nil
 	}
 	if err := c.run.ec.Canceled(); err != nil {
 		return nil, err
@@ -156,6 +167,21 @@ func (c *Cursor) next() (*types.Batch, error) {
 	return b, err
 }
 
+// readAll reads the rows of a SELECT before the writes of its WITH queries are there to be seen.
+func (c *Cursor) readAll() error {
+	store := newRowStore(c.run.plan.Root.Phys().Types(), c.run.c.Mem)
+	c.rows = &storeReader{s: store}
+	for {
+		b, err := c.root.Next()
+		if b == nil || err != nil {
+			return err
+		}
+		if err := store.add(b); err != nil {
+			return err
+		}
+	}
+}
+
 // Affected returns the number of rows changed by INSERT, UPDATE or DELETE; it is known after the first Next.
 func (c *Cursor) Affected() int64 { return c.run.affected }
 
@@ -165,6 +191,9 @@ func (c *Cursor) Stats() []NodeStats { return c.run.stats }
 // Close ends the execution and frees its memory.
 func (c *Cursor) Close() {
 	c.root.Close()
+	if c.rows != nil {
+		c.rows.s.reset()
+	}
 	c.run.close()
 }
 

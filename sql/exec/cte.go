@@ -5,15 +5,21 @@ import (
 	"github.com/spanlite/spanlite/sql/types"
 )
 
-// cteState is a WITH query during an execution: run on first use, its rows kept for all
-// readers.
+// cteState is a WITH query during an execution: run as far as its readers want, its rows kept for all of them.
 type cteState struct {
 	r     *run
 	n     *plan.PCTE
 	store *rowStore
-	done  bool
-	// work and produced are the last round and the one being made of a recursive query.
-	work *rowStore
+	// op is what is being read: the query, or the non-recursive and then the recursive term.
+	op      operator
+	started bool
+	done    bool
+	// work and next are the last round and the one being made of a recursive query, seen the rows of UNION.
+	work, next *rowStore
+	seen       *hashTable
+	inRec      bool
+	rec        operator
+	hashes     []uint64
 }
 
 // cte returns the state of a WITH query.
@@ -38,161 +44,194 @@ func (r *run) modifyingCTEs() error {
 	return nil
 }
 
+// fill runs the query to its end.
 func (s *cteState) fill() error {
-	if s.done {
-		return nil
+	for {
+		more, err := s.advance()
+		if !more || err != nil {
+			return err
+		}
 	}
-	s.done = true
+}
+
+// advance runs the query until it has another batch of rows in its store; false means that it has ended. A
+// recursive query without an end is fine for a reader that stops.
+func (s *cteState) advance() (bool, error) {
+	if s.done {
+		return false, nil
+	}
 	// A WITH query sees no rows of the queries around its readers.
 	ec := s.r.ec
 	outer := ec.Outer
 	ec.Outer = nil
 	defer func() { ec.Outer = outer }()
+	if !s.started {
+		if err := s.start(); err != nil {
+			return false, err
+		}
+	}
+	for {
+		if err := s.r.canceled(); err != nil {
+			return false, err
+		}
+		b, err := s.op.Next()
+		if err != nil {
+			return false, err
+		}
+		if b != nil {
+			kept, err := s.keep(b)
+			if err != nil {
+				return false, err
+			}
+			if kept {
+				return true, nil
+			}
+			continue
+		}
+		if more, err := s.nextRound(); !more || err != nil {
+			s.done = true
+			return false, err
+		}
+	}
+}
+
+func (s *cteState) start() error {
+	s.started = true
 	s.store = newRowStore(s.n.Types, s.r.c.Mem)
 	if s.n.Rec != nil {
-		return s.recurse()
-	}
-	op, err := s.r.build(s.n.Plan)
-	if err != nil {
-		return err
-	}
-	defer op.Close()
-	if err := op.Open(); err != nil {
-		return err
-	}
-	if d, ok := op.(dmlOperator); ok {
-		if err := d.execute(); err != nil {
-			return err
-		}
-	}
-	return s.drain(op, func(b *types.Batch) error { return s.store.add(b) })
-}
-
-func (s *cteState) drain(op operator, add func(*types.Batch) error) error {
-	for {
-		b, err := op.Next()
-		if b == nil || err != nil {
-			return err
-		}
-		if err := add(b); err != nil {
-			return err
-		}
-		if err := s.r.canceled(); err != nil {
-			return err
-		}
-	}
-}
-
-// recurse evaluates a recursive query: the recursive term over the rows of the round before, until there are no
-// new ones.
-func (s *cteState) recurse() error {
-	keys := make([]int, len(s.n.Types))
-	for i := range keys {
-		keys[i] = i
-	}
-	var seen *hashTable
-	if !s.n.UnionAll {
-		seen = newHashTable(newRowStore(s.n.Types, s.r.c.Mem), keys)
-		defer seen.store.reset()
-	}
-	var hashes [types.BatchSize]uint64
-	next := newRowStore(s.n.Types, s.r.c.Mem)
-	add := func(b *types.Batch) error {
-		if seen != nil {
-			hashVecs(b.Cols, b, hashes[:])
-			sel := make([]uint16, 0, b.Len())
-			for k, n := 0, b.Len(); k < n; k++ {
-				i := b.RowAt(k)
-				if seen.find(hashes[i], b.Cols, i) >= 0 {
-					continue
-				}
-				one := types.Batch{N: b.N, Sel: []uint16{uint16(i)}}
-				if err := seen.store.addVecs(b.Cols, &one); err != nil {
-					return err
-				}
-				if err := seen.link(hashes[i]); err != nil {
-					return err
-				}
-				sel = append(sel, uint16(i))
+		s.next = newRowStore(s.n.Types, s.r.c.Mem)
+		if !s.n.UnionAll {
+			keys := make([]int, len(s.n.Types))
+			for i := range keys {
+				keys[i] = i
 			}
-			kept := types.Batch{Cols: b.Cols, N: b.N, Sel: sel}
-			if len(sel) == 0 {
-				return nil
-			}
-			if err := s.store.add(&kept); err != nil {
-				return err
-			}
-			return next.add(&kept)
+			s.seen = newHashTable(newRowStore(s.n.Types, s.r.c.Mem), keys)
+			s.hashes = make([]uint64, types.BatchSize)
 		}
-		if err := s.store.add(b); err != nil {
-			return err
-		}
-		return next.add(b)
 	}
-	base, err := s.r.build(s.n.Plan)
-	if err != nil {
+	var err error
+	if s.op, err = s.r.build(s.n.Plan); err != nil {
 		return err
 	}
-	defer base.Close()
-	if err := base.Open(); err != nil {
+	if err := s.op.Open(); err != nil {
 		return err
 	}
-	if err := s.drain(base, add); err != nil {
-		return err
-	}
-	rec, err := s.r.build(s.n.Rec)
-	if err != nil {
-		return err
-	}
-	defer rec.Close()
-	for next.len() > 0 {
-		if s.work != nil {
-			s.work.reset()
-		}
-		s.work, next = next, newRowStore(s.n.Types, s.r.c.Mem)
-		if err := rec.Open(); err != nil {
-			return err
-		}
-		if err := s.drain(rec, add); err != nil {
-			return err
-		}
-	}
-	if s.work != nil {
-		s.work.reset()
+	if d, ok := s.op.(dmlOperator); ok {
+		return d.execute()
 	}
 	return nil
 }
 
-func (s *cteState) close() {
-	if s.store != nil {
-		s.store.reset()
+// keep adds a batch to the rows of the query and, of a recursive one, to the next round. False means that all of
+// its rows were there before.
+func (s *cteState) keep(b *types.Batch) (bool, error) {
+	if s.seen != nil {
+		kept, err := s.unseen(b)
+		if err != nil || kept == nil {
+			return false, err
+		}
+		b = kept
+	}
+	if err := s.store.add(b); err != nil {
+		return false, err
+	}
+	if s.next != nil {
+		return true, s.next.add(b)
+	}
+	return true, nil
+}
+
+// unseen returns the rows of a batch that UNION has not seen yet, nil if there are none.
+func (s *cteState) unseen(b *types.Batch) (*types.Batch, error) {
+	hashVecs(b.Cols, b, s.hashes)
+	sel := make([]uint16, 0, b.Len())
+	for k, n := 0, b.Len(); k < n; k++ {
+		i := b.RowAt(k)
+		if s.seen.find(s.hashes[i], b.Cols, i) >= 0 {
+			continue
+		}
+		one := types.Batch{N: b.N, Sel: []uint16{uint16(i)}}
+		if err := s.seen.store.addVecs(b.Cols, &one); err != nil {
+			return nil, err
+		}
+		if err := s.seen.link(s.hashes[i]); err != nil {
+			return nil, err
+		}
+		sel = append(sel, uint16(i))
+	}
+	if len(sel) == 0 {
+		return nil, nil
+	}
+	return &types.Batch{Cols: b.Cols, N: b.N, Sel: sel}, nil
+}
+
+// nextRound evaluates the recursive term over the rows of the round before; false means that there were none.
+func (s *cteState) nextRound() (bool, error) {
+	if s.next == nil || s.next.len() == 0 {
+		return false, nil
+	}
+	if s.rec == nil {
+		rec, err := s.r.build(s.n.Rec)
+		if err != nil {
+			return false, err
+		}
+		s.rec = rec
+		s.op.Close()
+		s.op = rec
 	}
 	if s.work != nil {
 		s.work.reset()
+	}
+	s.work, s.next = s.next, newRowStore(s.n.Types, s.r.c.Mem)
+	return true, s.rec.Open()
+}
+
+func (s *cteState) close() {
+	if s.op != nil {
+		s.op.Close()
+	}
+	for _, store := range []*rowStore{s.store, s.work, s.next} {
+		if store != nil {
+			store.reset()
+		}
+	}
+	if s.seen != nil {
+		s.seen.store.reset()
 	}
 }
 
 // cteScanOp reads a WITH query.
 type cteScanOp struct {
-	s      *cteState
-	reader storeReader
+	s    *cteState
+	next int // row
+	b    types.Batch
 }
 
 func (c *cteScanOp) Open() error {
-	c.reader = storeReader{}
+	c.next = 0
 	return nil
 }
 
 func (c *cteScanOp) Close() {}
 
 func (c *cteScanOp) Next() (*types.Batch, error) {
-	if c.reader.s == nil {
-		if err := c.s.fill(); err != nil {
+	for c.s.store == nil || c.next >= c.s.store.len() {
+		more, err := c.s.advance()
+		if !more || err != nil {
 			return nil, err
 		}
-		c.reader.s = c.s.store
 	}
-	return c.reader.Next(), nil
+	// The store's last chunk may still grow: rows beyond those read are not looked at.
+	chunk, first := c.s.store.at(c.next)
+	c.b.Cols, c.b.N, c.b.Sel = chunk.Cols, chunk.N, nil
+	if first > 0 {
+		c.b.Sel = c.b.SelBuffer()
+		for i := first; i < chunk.N; i++ {
+			c.b.Sel = append(c.b.Sel, uint16(i))
+		}
+	}
+	c.next += chunk.N - first
+	return &c.b, nil
 }
 
 // workTableOp reads the last round of a recursive query.

@@ -45,7 +45,8 @@ func (s *writeSet) init(r *run) {
 			n++
 		}
 	}
-	s.hold = n > 1
+	// A SELECT around a WITH query that writes does not see the writes either.
+	s.hold = n > 1 || n == 1 && r.plan.Kind == plan.KindSelect
 	s.fk.r = r
 }
 

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spanlite/spanlite/sql/sqlstate"
@@ -70,17 +71,18 @@ func coerceUnknown(s *types.Settings, e Expr, to *types.T, context types.CastCon
 			// 'now' and names of objects mean something else at each execution.
 			break
 		}
-		d, err := types.ParseText(to.WithTypmod(-1), string(e.Value.Bytes()), s)
+		inputT := to.WithTypmod(-1)
+		if to.OID == types.OIDInterval {
+			inputT = to // the modifier says what a number without a unit is
+		}
+		d, err := types.ParseText(inputT, string(e.Value.Bytes()), s)
 		if err != nil {
-			return nil, false, err
+			return nil, false, literalError(err, e)
 		}
 		if to.Typmod != -1 {
 			d, err = types.CoerceTypmod(d, to, context == types.CastExplicit)
 			if err != nil {
-				if context == types.CastExplicit {
-					return nil, false, err
-				}
-				break // raised at execution, as PostgreSQL does for assignments
+				break // raised at execution, as PostgreSQL does
 			}
 		}
 		return &Const{T: to, Value: d}, true, nil
@@ -103,6 +105,17 @@ func coerceUnknown(s *types.Settings, e Expr, to *types.T, context types.CastCon
 		return nil, false, nil
 	}
 	return &Cast{Arg: e, T: to, Implicit: context != types.CastExplicit, fn: fn, explicit: context == types.CastExplicit}, true, nil
+}
+
+// literalError points at the literal that an input function has refused.
+func literalError(err error, c *Const) error {
+	e, ok := errors.AsType[*sqlstate.Error](err)
+	if !ok || c.Pos == 0 || e.Code == sqlstate.SyntaxError {
+		return err
+	}
+	at := *e
+	at.ByteOffset, at.Position = c.Pos, 0
+	return &at
 }
 
 // isMutableInput reports whether the literal's meaning depends on when it is read.
@@ -233,13 +246,25 @@ func CommonType(context string, exprs []Expr) (*types.T, error) {
 	return commonType(context, ts)
 }
 
+// BranchError is an error of CommonType that one of the expressions is to blame for.
+type BranchError struct {
+	Branch int // which expression
+	Err    *sqlstate.Error
+}
+
+// Error and Unwrap are those of Err.
+func (e *BranchError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *BranchError) Unwrap() error { return e.Err }
+
 // CommonTypeOf is CommonType for the column types of set operations.
 func CommonTypeOf(context string, ts ...*types.T) (*types.T, error) { return commonType(context, ts) }
 
 func commonType(context string, ts []*types.T) (*types.T, error) {
 	var best *types.T
 	same := true
-	for _, t := range ts {
+	for i, t := range ts {
 		switch {
 		case t.OID == types.OIDUnknown:
 			same = false
@@ -252,7 +277,8 @@ func commonType(context string, ts []*types.T) (*types.T, error) {
 				if context == "" {
 					return nil, nil
 				}
-				return nil, sqlstate.New(sqlstate.DatatypeMismatch, "%s types %s and %s cannot be matched", context, nameOf(best), nameOf(t))
+				return nil, &BranchError{Branch: i,
+					Err: sqlstate.New(sqlstate.DatatypeMismatch, "%s types %s and %s cannot be matched", context, nameOf(best), nameOf(t))}
 			case !best.Preferred && canCoerce(best, t, types.CastImplicit) && !canCoerce(t, best, types.CastImplicit):
 				best = t
 			}

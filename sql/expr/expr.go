@@ -25,6 +25,9 @@ type Expr interface {
 type Const struct {
 	T     *types.T
 	Value types.Datum
+	// Pos is 1 + the byte offset in the statement's text of a literal whose type is still unknown:
+	// where to point when the type that it gets cannot read it. 0 if there is none.
+	Pos int
 }
 
 // NewConst returns a literal; a string literal without a type has types.Unknown.

@@ -555,7 +555,7 @@ func (*resolveError) function(name string, args []*types.T) error {
 
 func errNoFunction(r *Registry, name string, args []*types.T, opt CallOptions) error {
 	hint := "No function matches the given name and argument types. You might need to add explicit type casts."
-	if opt.Star || opt.OnlyAggregates {
+	if opt.OnlyAggregates {
 		hint = "No aggregate function matches the given name and argument types. Perhaps you misplaced ORDER BY; ORDER BY must appear after all regular arguments of the aggregate."
 	}
 	return sqlstate.New(sqlstate.UndefinedFunction, "function %s does not exist", signature(name, args, opt)).WithHint("%s", hint)
@@ -563,7 +563,7 @@ func errNoFunction(r *Registry, name string, args []*types.T, opt CallOptions) e
 
 func signature(name string, args []*types.T, opt CallOptions) string {
 	var b strings.Builder
-	b.WriteString(types.QuoteIdent(name))
+	b.WriteString(name)
 	b.WriteByte('(')
 	for i, t := range args {
 		if i > 0 {
@@ -573,9 +573,6 @@ func signature(name string, args []*types.T, opt CallOptions) string {
 			b.WriteString(opt.ArgNames[i] + " => ")
 		}
 		b.WriteString(nameOf(t))
-	}
-	if opt.Star {
-		b.WriteByte('*')
 	}
 	b.WriteByte(')')
 	return b.String()

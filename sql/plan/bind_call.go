@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/spanlite/spanlite/sql/ast"
+	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/sql/expr"
 	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/types"
@@ -13,6 +16,10 @@ func (b *binder) call(e *ast.FuncCall) (expr.Expr, error) {
 	switch e.Name.Schema {
 	case "", "pg_catalog", "public", "information_schema":
 	default:
+		_, err := b.cat.ResolveRelation(b.ctx, catalog.Name{Schema: e.Name.Schema, Name: e.Name.Name})
+		if sqlstate.CodeOf(err) == sqlstate.InvalidSchemaName {
+			return nil, at(err, e.Pos)
+		}
 		return nil, errorf(sqlstate.UndefinedFunction, e.Pos, "function %s.%s does not exist", e.Name.Schema, e.Name.Name)
 	}
 	if x, done, err := b.wholeRowField(e); done || err != nil {
@@ -35,11 +42,9 @@ func (b *binder) call(e *ast.FuncCall) (expr.Expr, error) {
 	if e.Over != nil && len(b.pc.Registry.Functions(e.Name.Name)) > 0 {
 		return nil, errorf(sqlstate.WrongObjectType, e.Pos, "OVER specified, but %s is not a window function nor an aggregate function", e.Name.Name)
 	}
-	if (e.Distinct || e.Filter != nil || len(e.OrderBy) > 0 || e.WithinGroup || e.Star) && len(b.pc.Registry.Functions(e.Name.Name)) > 0 {
+	if (e.Distinct || e.Filter != nil || len(e.OrderBy) > 0 || e.WithinGroup) && len(b.pc.Registry.Functions(e.Name.Name)) > 0 {
 		what := "FILTER"
 		switch {
-		case e.Star:
-			what = "(*)"
 		case e.Distinct:
 			what = "DISTINCT"
 		case e.WithinGroup:
@@ -74,6 +79,9 @@ func (b *binder) call(e *ast.FuncCall) (expr.Expr, error) {
 func (b *binder) kindOf(e *ast.FuncCall) expr.FunctionKind {
 	kind := expr.ScalarFunction
 	for _, f := range b.pc.Registry.Functions(e.Name.Name) {
+		if e.WithinGroup && f.Kind == expr.AggregateFunction {
+			return f.Kind // rank and its like are window functions, too
+		}
 		if f.Kind != expr.ScalarFunction {
 			kind = f.Kind
 		}
@@ -107,6 +115,9 @@ func (b *binder) callArgs(e *ast.FuncCall) ([]expr.Expr, expr.CallOptions, error
 	for _, a := range e.Args {
 		switch a := a.(type) {
 		case *ast.NamedArg:
+			if slices.Contains(opt.ArgNames, a.Name) {
+				return nil, opt, errorf(sqlstate.SyntaxError, a.Pos, "argument name %q used more than once", a.Name)
+			}
 			if opt.ArgNames == nil {
 				opt.ArgNames = make([]string, len(args))
 			}
@@ -164,6 +175,8 @@ func (b *binder) setCall(c *expr.Call, pos ast.Pos) (expr.Expr, error) {
 func (b *binder) aggregate(e *ast.FuncCall) (expr.Expr, error) {
 	lv := b.level
 	switch {
+	case len(e.Args) == 0 && !e.Star && !e.WithinGroup && e.Name.Name == "count":
+		return nil, errorf(sqlstate.WrongObjectType, e.Pos, "count(*) must be used to call a parameterless aggregate function")
 	case lv.inAgg && lv.clause.name == inFilter.name:
 		return nil, errorf(sqlstate.GroupingError, e.Pos, "aggregate functions are not allowed in FILTER")
 	case lv.inAgg:
@@ -266,6 +279,10 @@ func mapSort(keys []SortExpr, fn func(expr.Expr) expr.Expr) []SortExpr {
 	return out
 }
 
+// inOrder are the aggregates whose result shows the order of their input.
+var inOrder = map[string]bool{"array_agg": true, "string_agg": true, "json_agg": true, "jsonb_agg": true,
+	"json_object_agg": true, "jsonb_object_agg": true}
+
 // aggCall binds arguments, ORDER BY and FILTER of an aggregate or window function.
 func (b *binder) aggCall(e *ast.FuncCall) (*AggCall, error) {
 	args, opt, err := b.callArgs(e)
@@ -311,18 +328,26 @@ func (b *binder) aggCall(e *ast.FuncCall) (*AggCall, error) {
 		}
 	}
 	if e.Distinct && !e.WithinGroup {
-		for _, o := range order {
+		for i, o := range order {
 			found := false
 			for _, a := range c.Args {
 				found = found || ExprKey(a) == ExprKey(o.Expr)
 			}
 			if !found {
-				return nil, errorf(sqlstate.InvalidColumnReference, e.Pos, "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list")
+				return nil, errorf(sqlstate.InvalidColumnReference, location(e.OrderBy[i].Expr), "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list")
 			}
 		}
 	}
 	for i, a := range c.Args {
 		c.Args[i] = expr.ToKnown(b.s, a)
+	}
+	if e.Distinct && len(order) == 0 && !e.WithinGroup && inOrder[c.Fn.Name] {
+		// PostgreSQL finds what is distinct by sorting, which shows in the result.
+		for _, a := range c.Args {
+			if expr.Orderable(a.Type()) {
+				order = append(order, SortExpr{Expr: a})
+			}
+		}
 	}
 	ac.Call, ac.OrderBy = c, order
 	if len(order) == 0 {

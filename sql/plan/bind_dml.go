@@ -338,6 +338,9 @@ func (b *binder) insertColumns(t *catalog.Table, s *ast.Insert) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c.Indirection != nil {
+			return nil, at(sqlstate.Unsupported("INSERT into a part of a column"), c.Pos)
+		}
 		if slices.Contains(ords, ord) {
 			return nil, errorf(sqlstate.DuplicateColumn, c.Pos, "column %q specified more than once", c.Name)
 		}
@@ -351,10 +354,24 @@ func (b *binder) targetColumn(t *catalog.Table, c *ast.InsertColumn) (int, error
 	if !ok || col.Hidden {
 		return 0, errorf(sqlstate.UndefinedColumn, c.Pos, "column %q of relation %q does not exist", c.Name, t.Name)
 	}
-	if c.Indirection != nil {
-		return 0, at(sqlstate.Unsupported("assignment to a part of a column"), c.Pos)
-	}
 	return ord, nil
+}
+
+// partOf binds an assignment to a part of a column: the value of the whole is container with the part replaced.
+func (b *binder) partOf(c *catalog.Column, col *ast.InsertColumn, container, value expr.Expr) (expr.Expr, error) {
+	var indexes []ast.Index
+	for _, in := range col.Indirection {
+		if in.Field != "" {
+			return nil, at(sqlstate.Unsupported("assignment to a field of a column"), col.Pos)
+		}
+		indexes = append(indexes, in.Index)
+	}
+	index, err := b.subscripts(indexes)
+	if err != nil {
+		return nil, err
+	}
+	x, err := expr.NewSubscriptAssign(b.s, container, value, index, c.Name)
+	return x, at(err, col.Pos)
 }
 
 // insertSource binds the rows to be inserted, with a column for each table column that needs one.
@@ -515,7 +532,7 @@ func (b *binder) insertValues(t *catalog.Table, s *ast.Insert, v *ast.Values, ta
 					return err
 				}
 				if x, err = expr.NewAssignment(b.s, x, c.Type, c.Name); err != nil {
-					return at(err, e.Position())
+					return at(err, location(e))
 				}
 				row = append(row, x)
 			}
@@ -537,7 +554,7 @@ func (b *binder) onConflict(ins *Insert, oc *ast.OnConflict) error {
 			}
 		}
 		if c.Arbiters == nil {
-			return errorf(sqlstate.UndefinedObject, oc.Pos, "constraint %q for table %q does not exist", oc.Constraint, t.Name)
+			return errorf(sqlstate.UndefinedObject, ast.NoPos, "constraint %q for table %q does not exist", oc.Constraint, t.Name)
 		}
 	case len(oc.Elems) > 0:
 		arb, err := b.inferArbiters(ins, oc)
@@ -545,7 +562,7 @@ func (b *binder) onConflict(ins *Insert, oc *ast.OnConflict) error {
 			return err
 		}
 		if c.Arbiters = arb; len(arb) == 0 {
-			return errorf(sqlstate.InvalidColumnReference, oc.Pos, "there is no unique or exclusion constraint matching the ON CONFLICT specification")
+			return errorf(sqlstate.InvalidColumnReference, ast.NoPos, "there is no unique or exclusion constraint matching the ON CONFLICT specification")
 		}
 	case oc.DoUpdate:
 		return errorf(sqlstate.SyntaxError, oc.Pos, "ON CONFLICT DO UPDATE requires inference specification or constraint name").
@@ -560,7 +577,7 @@ func (b *binder) onConflict(ins *Insert, oc *ast.OnConflict) error {
 		err := b.in(inUpdate, func() (err error) {
 			excluded := lv.items[1]
 			excluded.colsVisible = false
-			if c.Set, err = b.assignments(t, oc.Set); err != nil {
+			if c.Set, err = b.assignments(t, c.Existing, oc.Set); err != nil {
 				return err
 			}
 			if oc.UpdateWhere != nil {
@@ -650,19 +667,19 @@ func (b *binder) inferArbiters(ins *Insert, oc *ast.OnConflict) ([]*catalog.Inde
 	return out, nil
 }
 
-// assignments binds SET.
-func (b *binder) assignments(t *catalog.Table, list []*ast.Assignment) ([]SetItem, error) {
+// assignments binds SET. old are the columns of the row before.
+func (b *binder) assignments(t *catalog.Table, old []ColID, list []*ast.Assignment) ([]SetItem, error) {
 	var out []SetItem
+	parts := map[int]bool{} // columns of which parts are assigned
 	add := func(col *ast.InsertColumn, value ast.Expr, x expr.Expr, pos ast.Pos) error {
 		ord, err := b.targetColumn(t, col)
 		if err != nil {
 			return err
 		}
 		c := &t.Columns[ord]
-		for _, o := range out {
-			if o.Ord == ord {
-				return errorf(sqlstate.SyntaxError, col.Pos, "multiple assignments to same column %q", c.Name)
-			}
+		earlier := slices.IndexFunc(out, func(o SetItem) bool { return o.Ord == ord })
+		if earlier >= 0 && (col.Indirection == nil || !parts[ord]) {
+			return errorf(sqlstate.SyntaxError, ast.NoPos, "multiple assignments to same column %q", c.Name)
 		}
 		_, isDefault := value.(*ast.Default)
 		if !isDefault {
@@ -687,6 +704,22 @@ func (b *binder) assignments(t *catalog.Table, list []*ast.Assignment) ([]SetIte
 				return err
 			}
 		}
+		if col.Indirection != nil {
+			container := expr.Expr(b.ref(old[ord], ast.NoPos))
+			if earlier >= 0 {
+				container = out[earlier].Expr
+			}
+			if x, err = b.partOf(c, col, container, x); err != nil {
+				return err
+			}
+			parts[ord] = true
+			if earlier >= 0 {
+				out[earlier].Expr = x
+				return nil
+			}
+			out = append(out, SetItem{Ord: ord, Expr: x})
+			return nil
+		}
 		x, err = expr.NewAssignment(b.s, x, c.Type, c.Name)
 		if err != nil {
 			return at(err, pos)
@@ -696,7 +729,7 @@ func (b *binder) assignments(t *catalog.Table, list []*ast.Assignment) ([]SetIte
 	}
 	for _, a := range list {
 		if !a.Multi {
-			if err := add(a.Columns[0], a.Value, nil, a.Value.Position()); err != nil {
+			if err := add(a.Columns[0], a.Value, nil, location(a.Value)); err != nil {
 				return nil, err
 			}
 			continue
@@ -707,7 +740,7 @@ func (b *binder) assignments(t *catalog.Table, list []*ast.Assignment) ([]SetIte
 				return nil, errorf(sqlstate.SyntaxError, v.Pos, "number of columns does not match number of values")
 			}
 			for i, col := range a.Columns {
-				if err := add(col, v.Elems[i], nil, v.Elems[i].Position()); err != nil {
+				if err := add(col, v.Elems[i], nil, location(v.Elems[i])); err != nil {
 					return nil, err
 				}
 			}
@@ -727,7 +760,7 @@ func (b *binder) assignments(t *catalog.Table, list []*ast.Assignment) ([]SetIte
 				}
 			}
 		default:
-			return nil, errorf(sqlstate.FeatureNotSupported, a.Pos, "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression")
+			return nil, errorf(sqlstate.FeatureNotSupported, a.Value.Position(), "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression")
 		}
 	}
 	return out, nil
@@ -746,7 +779,7 @@ func (b *binder) update(s *ast.Update) (*boundQuery, error) {
 		return nil, err
 	}
 	if err := b.in(inUpdate, func() (err error) {
-		up.Set, err = b.assignments(t, s.Set)
+		up.Set, err = b.assignments(t, r.Cols, s.Set)
 		return err
 	}); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spanlite/spanlite/sql/ast"
@@ -27,7 +28,7 @@ func (b *binder) bindExpr(e ast.Expr) (expr.Expr, error) {
 	case *ast.Number:
 		return b.number(e)
 	case *ast.String:
-		return expr.NewConst(types.Unknown, types.NewString(e.Value)), nil
+		return &expr.Const{T: types.Unknown, Value: types.NewString(e.Value), Pos: int(e.Pos) + 1}, nil
 	case *ast.BitString:
 		return nil, at(sqlstate.Unsupported("type bit"), e.Pos)
 	case *ast.Param:
@@ -37,7 +38,15 @@ func (b *binder) bindExpr(e ast.Expr) (expr.Expr, error) {
 	case *ast.ColumnRef:
 		return b.bindColumnRef(e)
 	case *ast.Star:
-		return nil, errorf(sqlstate.SyntaxError, e.Pos, "row expansion via \"*\" is not supported here")
+		if len(e.Parts) == 0 {
+			return nil, errorf(sqlstate.SyntaxError, e.Pos, "row expansion via \"*\" is not supported here")
+		}
+		// Where there is no list to expand it in, t.* is the whole row.
+		it, err := b.starItem(e)
+		if err != nil {
+			return nil, err
+		}
+		return b.wholeRow(it, e.Pos), nil
 	case *ast.FieldStar:
 		return nil, errorf(sqlstate.FeatureNotSupported, e.Pos, "row expansion via \"*\" is not supported here")
 	case *ast.Unary:
@@ -117,8 +126,13 @@ func (b *binder) bindExpr(e ast.Expr) (expr.Expr, error) {
 		if x.Type().Category != types.CatString && x.Type().Category != types.CatUser {
 			return nil, errorf(sqlstate.DatatypeMismatch, e.Pos, "collations are not supported by type %s", types.FormatType(x.Type(), -1, false))
 		}
+		switch e.Collation.Schema {
+		case "", "pg_catalog":
+		default:
+			return nil, errorf(sqlstate.InvalidSchemaName, e.Pos, "schema %q does not exist", e.Collation.Schema)
+		}
 		switch e.Collation.Name {
-		case "C", "POSIX", "default", "ucs_basic", "en_US.utf8", "en_US.UTF-8", "C.UTF-8", "en-x-icu", "und-x-icu", "en_US":
+		case "C", "POSIX", "default", "ucs_basic": // all of them order by bytes
 			return x, nil
 		}
 		return nil, errorf(sqlstate.UndefinedObject, e.Pos, "collation %q for encoding \"UTF8\" does not exist", e.Collation.Name)
@@ -188,7 +202,7 @@ func (b *binder) boolExpr(e ast.Expr, clause string) (expr.Expr, error) {
 		return nil, err
 	}
 	x, err = expr.ToBool(b.s, x, clause)
-	return x, at(err, e.Position())
+	return x, at(err, location(e))
 }
 
 func (b *binder) number(e *ast.Number) (expr.Expr, error) {
@@ -420,6 +434,9 @@ func (b *binder) case_(e *ast.Case) (expr.Expr, error) {
 		}
 	}
 	x, err := b.pc.Registry.NewCase(b.s, operand, whens, els)
+	if branch, ok := errors.AsType[*expr.BranchError](err); ok && branch.Branch > 0 {
+		return nil, at(err, location(e.Whens[branch.Branch-1].Result)) // ELSE is branch 0
+	}
 	return x, at(err, e.Pos)
 }
 
@@ -451,8 +468,8 @@ func (b *binder) common(context string, args []ast.Expr) ([]expr.Expr, *types.T,
 	}
 	t, err := expr.CommonType(context, xs)
 	if err != nil {
-		if len(args) > 1 {
-			pos = args[1].Position()
+		if branch, ok := errors.AsType[*expr.BranchError](err); ok {
+			pos = location(args[branch.Branch])
 		}
 		return nil, nil, at(err, pos)
 	}
@@ -518,8 +535,8 @@ func (b *binder) array(e *ast.Array, target *types.T) (expr.Expr, error) {
 	}
 	x, err := expr.NewArray(b.s, elems)
 	pos := e.Pos
-	if len(e.Elems) > 1 {
-		pos = e.Elems[1].Position()
+	if branch, ok := errors.AsType[*expr.BranchError](err); ok {
+		pos = location(e.Elems[branch.Branch])
 	}
 	return x, at(err, pos)
 }
@@ -557,8 +574,18 @@ func (b *binder) subscript(e *ast.Subscript) (expr.Expr, error) {
 		return nil, err
 	}
 	x = expr.ToKnown(b.s, x)
-	index := make([]expr.SubscriptIndex, len(e.Indexes))
-	for i, ix := range e.Indexes {
+	index, err := b.subscripts(e.Indexes)
+	if err != nil {
+		return nil, err
+	}
+	r, err := expr.NewSubscript(b.s, x, index)
+	return r, at(err, location(e))
+}
+
+// subscripts binds the bounds of [i] and [lo:hi].
+func (b *binder) subscripts(indexes []ast.Index) (index []expr.SubscriptIndex, err error) {
+	index = make([]expr.SubscriptIndex, len(indexes))
+	for i, ix := range indexes {
 		index[i].Slice = ix.Slice
 		if ix.Lower != nil {
 			if index[i].Lower, err = b.expr(ix.Lower); err != nil {
@@ -571,8 +598,51 @@ func (b *binder) subscript(e *ast.Subscript) (expr.Expr, error) {
 			}
 		}
 	}
-	r, err := expr.NewSubscript(b.s, x, index)
-	return r, at(err, e.Pos)
+	return index, nil
+}
+
+// location is where the text of an expression begins, PostgreSQL's exprLocation: errors about an expression as a whole
+// point there, those about an operator point at the operator.
+func location(e ast.Expr) ast.Pos {
+	first := func(pos ast.Pos, args ...ast.Expr) ast.Pos {
+		for _, a := range args {
+			if p := location(a); p != ast.NoPos && p < pos {
+				pos = p
+			}
+		}
+		return pos
+	}
+	switch e := e.(type) {
+	case *ast.Cast:
+		if !e.Literal {
+			return first(e.Pos, e.X)
+		}
+	case *ast.Binary:
+		return first(e.Pos, e.L)
+	case *ast.Subscript:
+		return first(e.Pos, e.X)
+	case *ast.Field:
+		return first(e.Pos, e.X)
+	case *ast.Match:
+		return first(e.Pos, e.X)
+	case *ast.In:
+		return first(e.Pos, e.X)
+	case *ast.Between:
+		return first(e.Pos, e.X)
+	case *ast.IsNull:
+		return first(e.Pos, e.X)
+	case *ast.IsBool:
+		return first(e.Pos, e.X)
+	case *ast.Collate:
+		return first(e.Pos, e.X)
+	case *ast.IsDistinct:
+		return first(e.Pos, e.L)
+	case *ast.And:
+		return first(e.Pos, e.Args...)
+	case *ast.Or:
+		return first(e.Pos, e.Args...)
+	}
+	return e.Position()
 }
 
 func (b *binder) sessionValue(e *ast.SessionValue) (expr.Expr, error) {

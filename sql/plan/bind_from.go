@@ -170,7 +170,7 @@ func (b *binder) rowKey(r *Relation) ColID {
 // aliasColumns renames the columns of an item.
 func (b *binder) aliasColumns(it *nsItem, a ast.Alias) error {
 	if len(a.Columns) > len(it.cols) {
-		return errorf(sqlstate.InvalidColumnReference, a.Pos, "table %q has %d columns available but %d columns specified", it.name, len(it.cols), len(a.Columns))
+		return errorf(sqlstate.InvalidColumnReference, ast.NoPos, "table %q has %d columns available but %d columns specified", it.name, len(it.cols), len(a.Columns))
 	}
 	for i, n := range a.Columns {
 		it.cols[i].name = n.Text
@@ -508,7 +508,7 @@ func (b *binder) joinUsing(j *Join, using []ast.Name, litems, ritems []*nsItem, 
 			}
 		}
 		if at < 0 {
-			return 0, errorf(sqlstate.UndefinedColumn, n.Pos, "column %q specified in USING clause does not exist in %s table", n.Text, side)
+			return 0, errorf(sqlstate.UndefinedColumn, ast.NoPos, "column %q specified in USING clause does not exist in %s table", n.Text, side)
 		}
 		return at, nil
 	}

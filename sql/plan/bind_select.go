@@ -163,7 +163,7 @@ func (b *binder) tail(q *ast.Select, bq *boundQuery) (*boundQuery, error) {
 				}
 				k.ID = x
 			} else {
-				return nil, errorf(sqlstate.FeatureNotSupported, o.Expr.Position(), "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
+				return nil, errorf(sqlstate.FeatureNotSupported, location(o.Expr), "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
 					WithDetail("Only result column names can be used, not expressions or functions.").
 					WithHint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
 			}
@@ -275,7 +275,7 @@ func (b *binder) limit(q *ast.Select, node Node, keys []SortKey) (Node, error) {
 	}
 	if q.WithTies {
 		if len(keys) == 0 {
-			return nil, errorf(sqlstate.SyntaxError, q.Pos, "WITH TIES cannot be specified without ORDER BY clause")
+			return nil, errorf(sqlstate.SyntaxError, ast.NoPos, "WITH TIES cannot be specified without ORDER BY clause")
 		}
 		l.TieKeys = keys
 	}
@@ -376,7 +376,7 @@ func (b *binder) setOp(s *ast.SetOp) (*boundQuery, error) {
 func (b *binder) combine(s *ast.SetOp, l, r *boundQuery) (*boundQuery, error) {
 	name := setOpNames[s.Kind]
 	if len(l.cols) != len(r.cols) {
-		return nil, errorf(sqlstate.SyntaxError, s.Right.Position(), "each %s query must have the same number of columns", name)
+		return nil, errorf(sqlstate.SyntaxError, columnPos(s.Right, 0), "each %s query must have the same number of columns", name)
 	}
 	out := &SetOp{Kind: SetOpKind(s.Kind), All: s.All}
 	bq := &boundQuery{node: out}
@@ -384,11 +384,11 @@ func (b *binder) combine(s *ast.SetOp, l, r *boundQuery) (*boundQuery, error) {
 	for i := range l.cols {
 		t, err := expr.CommonTypeOf(name, b.md.Columns[l.cols[i].id].T, b.md.Columns[r.cols[i].id].T)
 		if err != nil {
-			return nil, at(err, s.Right.Position())
+			return nil, at(err, columnPos(s.Right, i))
 		}
 		if !s.All || s.Kind != ast.Union {
 			if !expr.Orderable(t) {
-				return nil, errorf(sqlstate.UndefinedFunction, s.Pos, "could not identify an equality operator for type %s", types.FormatType(t, -1, false))
+				return nil, errorf(sqlstate.UndefinedFunction, columnPos(s.Left, i), "could not identify an equality operator for type %s", types.FormatType(t, -1, false))
 			}
 		}
 		ts[i] = t
@@ -404,6 +404,21 @@ func (b *binder) combine(s *ast.SetOp, l, r *boundQuery) (*boundQuery, error) {
 		return nil, err
 	}
 	return bq, nil
+}
+
+// columnPos is where a column of a query stands in its select list or its first row of VALUES.
+func columnPos(q ast.QueryBody, i int) ast.Pos {
+	switch q := q.(type) {
+	case *ast.SelectCore:
+		if i < len(q.Targets) {
+			return location(q.Targets[i].Expr)
+		}
+	case *ast.Values:
+		if i < len(q.Rows[0]) {
+			return location(q.Rows[0][i])
+		}
+	}
+	return q.Position()
 }
 
 // convert projects the columns of a query to the types.

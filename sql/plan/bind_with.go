@@ -17,10 +17,12 @@ type cteScope struct {
 	// the working table.
 	working bool
 	// refs counts references while working.
-	refs int
+	refs    int
+	lastRef ast.Pos
 	// noReturn: a data-modifying query without RETURNING. invalid: a recursive query whose
 	// form does not allow it to refer to itself is being bound.
 	noReturn, invalid bool
+	pos               ast.Pos
 }
 
 func (b *binder) findCTE(name string) *cteScope {
@@ -109,7 +111,7 @@ func (b *binder) defineCTE(c *ast.CTE, sc *cteScope, cols []outCol) error {
 // cteRef is a reference to a WITH query in FROM.
 func (b *binder) cteRef(sc *cteScope, te *ast.TableRef) (Node, []*nsItem, error) {
 	if sc.invalid {
-		return nil, nil, errorf(sqlstate.InvalidRecursion, te.Pos, "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", sc.name)
+		return nil, nil, errorf(sqlstate.InvalidRecursion, sc.pos, "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", sc.name)
 	}
 	if sc.noReturn {
 		return nil, nil, errorf(sqlstate.FeatureNotSupported, te.Pos, "WITH query %q does not have a RETURNING clause", sc.name)
@@ -134,6 +136,7 @@ func (b *binder) cteRef(sc *cteScope, te *ast.TableRef) (Node, []*nsItem, error)
 	}
 	if sc.working {
 		sc.refs++
+		sc.lastRef = te.Pos
 		return &WorkTable{CTE: sc.cte, Cols: ids, Alias: it.name}, []*nsItem{it}, nil
 	}
 	sc.cte.Refs++
@@ -187,13 +190,13 @@ func (b *binder) recursiveCTE(c *ast.CTE, sel *ast.Select) error {
 		return b.plainCTE(c)
 	}
 	if sc.refs > 1 {
-		return errorf(sqlstate.InvalidRecursion, c.Pos, "recursive reference to query %q must not appear more than once", c.Name)
+		return errorf(sqlstate.InvalidRecursion, sc.lastRef, "recursive reference to query %q must not appear more than once", c.Name)
 	}
 	if aggregates(rec.node) {
-		return errorf(sqlstate.InvalidRecursion, op.Right.Position(), "aggregate functions are not allowed in a recursive query's recursive term")
+		return errorf(sqlstate.InvalidRecursion, columnPos(op.Right, 0), "aggregate functions are not allowed in a recursive query's recursive term")
 	}
 	if len(rec.cols) != len(cte.Cols) {
-		return errorf(sqlstate.SyntaxError, op.Right.Position(), "each UNION query must have the same number of columns")
+		return errorf(sqlstate.SyntaxError, columnPos(op.Right, 0), "each UNION query must have the same number of columns")
 	}
 	p := &Project{Input: rec.node}
 	for i, oc := range rec.cols {
@@ -203,7 +206,7 @@ func (b *binder) recursiveCTE(c *ast.CTE, sel *ast.Select) error {
 		if !have.Same(want) {
 			src, err := b.assignUnion(rec.node, oc.id, want)
 			if err != nil || src == nil {
-				return errorf(sqlstate.DatatypeMismatch, op.Left.Position(),
+				return errorf(sqlstate.DatatypeMismatch, columnPos(op.Left, i),
 					"recursive query %q column %d has type %s in non-recursive term but type %s overall", c.Name, i+1, want, have).
 					WithHint("Cast the output of the non-recursive term to the correct type.")
 			}
@@ -239,7 +242,7 @@ func aggregates(n Node) bool {
 // plainRecursive binds a query of WITH RECURSIVE that cannot be recursive, and refuses one that tries.
 func (b *binder) plainRecursive(c *ast.CTE) error {
 	outer := b.ctes
-	b.ctes = &cteScope{parent: outer, name: c.Name, invalid: true}
+	b.ctes = &cteScope{parent: outer, name: c.Name, invalid: true, pos: c.Pos}
 	err := b.plainCTE(c)
 	if err != nil {
 		b.ctes = outer

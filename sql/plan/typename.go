@@ -34,6 +34,12 @@ func ResolveType(ctx context.Context, cat TypeLookup, n *ast.TypeName) (*types.T
 		full := name.Name
 		if name.Schema != "" {
 			full = name.Schema + "." + full
+			if rel, ok := cat.(Catalog); ok {
+				_, err := rel.ResolveRelation(ctx, catalog.Name{Schema: name.Schema, Name: name.Name})
+				if sqlstate.CodeOf(err) == sqlstate.InvalidSchemaName {
+					return nil, at(err, n.Pos)
+				}
+			}
 		}
 		return nil, errorf(sqlstate.UndefinedObject, n.Pos, "type %q does not exist", full)
 	}

@@ -243,7 +243,6 @@ func makeIntervalUnits() map[string]intervalUnit {
 	add(intervalUnit{days: 1}, "d day days")
 	add(intervalUnit{days: 7}, "w week weeks")
 	add(intervalUnit{months: 1}, "mon mons month months")
-	add(intervalUnit{months: 3}, "qtr quarter")
 	add(intervalUnit{months: 12}, "y yr yrs year years")
 	add(intervalUnit{months: 120}, "dec decs decade decades")
 	add(intervalUnit{months: 1200}, "c cent centuries century")

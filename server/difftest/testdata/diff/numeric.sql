@@ -1,0 +1,74 @@
+-- numeric: exact arithmetic, scales, special values.
+-- @each n = 0 | 1.0 | -1.50 | 0.00001 | 12345678901234567890.123456789 | 1e20 | -0.5 | 'nan'::numeric | 'infinity'::numeric | '-infinity'::numeric | null::numeric | 3::numeric | 7::numeric
+-- @each arith = + | - | * | / | %
+select {n}::numeric {arith} {n.2}::numeric as r;
+select {n}::numeric = {n.2}::numeric, {n}::numeric < {n.2}::numeric, greatest({n}::numeric, {n.2}::numeric);
+select - {n}::numeric, abs({n}::numeric), sign({n}::numeric), {n}::numeric::text;
+select ceil({n}::numeric), floor({n}::numeric), round({n}::numeric), trunc({n}::numeric);
+-- @each places = -2 | -1 | 0 | 1 | 3 | 10
+select round({n}::numeric, {places}), trunc({n}::numeric, {places});
+select {n}::numeric::int2;
+select {n}::numeric::int4;
+select {n}::numeric::int8;
+select {n}::numeric::float8, {n}::numeric::float4;
+select {n}::numeric(5, 2);
+select {n}::numeric(5, -1);
+select {n}::numeric(3, 5);
+select sqrt({n}::numeric);
+select exp({n}::numeric);
+select ln({n}::numeric);
+select log({n}::numeric);
+select {n}::numeric ^ 2;
+select {n}::numeric ^ 0.5;
+select {n}::numeric ^ -3;
+select 2.0 ^ {n}::numeric;
+select power({n}::numeric, 3.5);
+select log(3.0, {n}::numeric);
+select gcd({n}::numeric, 6), lcm({n}::numeric, 6);
+select div({n}::numeric, 3), mod({n}::numeric, 3);
+select scale({n}::numeric), min_scale({n}::numeric), trim_scale({n}::numeric);
+select width_bucket({n}::numeric, 0.0, 10.0, 4);
+select to_char({n}::numeric, '999.99'), to_char({n}::numeric, 'S0000.000'), to_char({n}::numeric, 'FM9999990.099');
+
+-- @each m = 0.1 | 2.5 | 3.5 | -2.5 | 1e-10 | 1.23456789012345678901234567890 | 99999.99999 | 1e-20
+select {m} / 3, {m} / 7.0, 1 / {m}, {m} * {m}, {m} % 0.03, {m} ^ 3, {m} ^ -1;
+select round({m}), round({m}, 2), round({m}, 1), trunc({m}, 2), {m}::int, {m}::numeric(10, 3);
+select exp({m});
+select sqrt(abs({m})), ln(abs({m})), log(abs({m})), log(2, abs({m}));
+select 10.0 / 3, 10.000 / 3, 10 / 3.0, 1000000 / 3.0, 1 / 3.0, 0.001 / 3, 2 / 0.3, 123456789.123 / 0.7;
+select 0.1 + 0.2, 1.10 + 1.1, 1.1 * 1.10, 2 - 2.00, 1.5 % 1, -7.5 % 2;
+select 1e-16383, length((1e-16383)::text), 1e131071 > 0;
+select 1e-16384;
+select 1e131072;
+select 1e131071 * 10;
+select 10.0 ^ 200000;
+select '1e1000000'::numeric;
+select 999::numeric(2);
+select 99.995::numeric(4, 2);
+select 99.994::numeric(4, 2);
+select 'nan'::numeric = 'nan'::numeric, 'nan'::numeric > 'infinity'::numeric, 'infinity'::numeric - 'infinity'::numeric;
+select 'infinity'::numeric(5, 2);
+select '1.50'::numeric = 1.5, 1.50::text, (1.5::numeric(10, 4))::text;
+select ' 1.5 '::numeric, '1.'::numeric, '.5'::numeric, '+1'::numeric, '1e-3'::numeric, '0e10'::numeric, '-0.0'::numeric, '1e3'::numeric;
+select '1.5x'::numeric;
+select 'e5'::numeric;
+select '1e'::numeric;
+select '- 1'::numeric;
+select sum(x), avg(x), min(x), max(x), stddev(x), variance(x), var_pop(x), stddev_pop(x) from (values (1.5), (2.50), (3), (null), (1e-5)) v(x);
+select sum(x), avg(x) from (values ('nan'::numeric), (1)) v(x);
+select sum(x), avg(x) from (values ('infinity'::numeric), (1)) v(x);
+select sum(x), avg(x) from (values ('infinity'::numeric), ('-infinity')) v(x);
+select avg(x), sum(x), variance(x) from generate_series(1, 10) x;
+select avg(x), sum(x), variance(x), stddev(x) from generate_series(1::int8, 10) x;
+select avg(x), sum(x), variance(x) from (values (1::float8), (2.5), (1e10)) v(x);
+select avg(x), sum(x) from (values (1::float4), (2.5), (1e10)) v(x);
+select avg(x), sum(x), pg_typeof(sum(x)), pg_typeof(avg(x)) from (values (1::int2), (2)) v(x);
+select sum(x) from (values (9223372036854775807), (1)) v(x);
+select sum(x::int8) from (values (2147483647), (1)) v(x);
+select sum(x), pg_typeof(sum(x)) from (values (2147483647), (1)) v(x);
+select * from generate_series(0.0, 1.0, 0.25), generate_series(1.5, 1.5);
+select * from generate_series(1, 3), generate_series(3, 1, -1);
+select * from generate_series(1, 10, 0);
+select * from generate_series(1.0, 10, 0);
+select * from generate_series(1.0, 'nan'::numeric);
+select random_normal();
