@@ -20,7 +20,14 @@ type definitions struct{ s *Session }
 var _ system.Definer = definitions{}
 
 func (d definitions) printer(coll *catalog.Collection, pretty bool) *deparse.Printer {
-	return &deparse.Printer{Plan: d.s.planContext(coll, nil), Names: objectNames{d.s, coll}, Pretty: pretty}
+	// A statement may be running: its parameters are in the session's evaluation context,
+	// which must not be touched.
+	params := d.s.eval.ec.Params
+	pc := d.s.planContext(coll, nil)
+	ec := *pc.Eval
+	pc.Eval = &ec
+	d.s.eval.ec.Params = params
+	return &deparse.Printer{Plan: pc, Names: objectNames{d.s, coll}, Pretty: pretty}
 }
 
 // Expr implements system.Definer.

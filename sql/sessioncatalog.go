@@ -183,6 +183,9 @@ func (n sessionNames) LookupReg(t *types.T, text string) (types.OID, error) {
 		return typ.OID, nil
 	case types.OIDRegproc, types.OIDRegprocedure:
 		if fs := n.s.srv.cfg.Registry.Functions(full.Name); len(fs) > 0 {
+			if t.OID == types.OIDRegproc && len(fs) > 1 {
+				return 0, sqlstate.New(sqlstate.AmbiguousFunction, "more than one function named \"%s\"", full.Name)
+			}
 			return fs[0].OID, nil
 		}
 		return 0, sqlstate.New(sqlstate.UndefinedFunction, "function \"%s\" does not exist", text)

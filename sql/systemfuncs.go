@@ -80,6 +80,11 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 	case "pg_get_serial_sequence":
 		return f.serialSequence(ec, coll, args)
 	case "obj_description", "shobj_description":
+		if len(args) > 1 && args[0].OID() < types.OID(catalog.FirstUserID) {
+			if text := system.BuiltinComment(args[0].OID(), args[1].Str()); text != "" {
+				return textDatum(text), nil
+			}
+		}
 		return comment(coll, catalog.ID(args[0].OID())), nil
 	case "col_description":
 		if rel, ok := coll.ByID(catalog.ID(args[0].OID())).(catalog.Relation); ok {

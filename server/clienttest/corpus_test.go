@@ -227,15 +227,36 @@ func (r *replay) value(fields []pgproto3.FieldDescription, i int, v []byte) stri
 	if i < len(fields) && fields[i].Format == 1 {
 		return hex.EncodeToString(v)
 	}
-	return string(v)
+	return now.ReplaceAllString(string(v), "now")
 }
+
+// now is a time of this day.
+var now = regexp.MustCompile(time.Now().UTC().Format("2006-01-02") + `[T ]\d\d:\d\d:\d\d\.\d+(\+00)?`)
 
 // volatile are statements whose rows differ from run to run.
 var volatile = regexp.MustCompile(`(?i)now\(\)|current_timestamp|clock_|random|pg_backend_pid|pg_stat|version\(\)|txid|xmin|ctid|_size\(|uuid|pg_settings|oid|inet_|show all|pg_locks|current_date|EXPLAIN`)
 
 // corpusExceptions are the statements, by file and a part of the text, that are
 // answered differently for a reason.
-var corpusExceptions = []struct{ file, part, reason string }{}
+var corpusExceptions = []struct{ file, part, reason string }{
+	{"psql", "FROM pg_catalog.pg_database d", "there is no template0"},
+	{"psql", "create function", "functions"},
+	{"psql", "ps_add", "functions"},
+	{"psql", "pg_get_functiondef", "functions"},
+	{"psql", "ps_.*)$", "functions"},
+	{"psql", "FROM pg_catalog.pg_roles r", "the role postgres is there beside root"},
+	{"psql", "FROM pg_catalog.pg_extension e", "there is no plpgsql"},
+	{"psql", "FROM pg_catalog.pg_language l", "there is no plpgsql"},
+	{"psql", "FROM pg_catalog.pg_cast c", "casts of types that do not exist"},
+	{"psql", "s.setting IS DISTINCT FROM s.boot_val", "PostgreSQL's configuration file"},
+	{"psql", "show server_version", "the packager's suffix"},
+	{"psql", "create aggregate", "user-defined aggregates"},
+	{"psql", "create trigger", "triggers"},
+	{"psql", "create rule", "rules"},
+	{"psql", "create policy", "row security"},
+	{"pgx", "px_pair", "composite types"},
+	{"pgx", "WITH RECURSIVE", "composite types"},
+}
 
 func TestCorpus(t *testing.T) {
 	postgres, ours := startPostgres(t), startSpanlite(t)
@@ -247,7 +268,8 @@ func TestCorpus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			database := "corpus_" + strings.ReplaceAll(name, "-", "_")
 			theirs, mine := newReplay(t, createDatabase(t, postgres, database)), newReplay(t, createDatabase(t, ours, database))
-			agreed, total := 0, 0
+			agreed, total, excepted := 0, 0, 0
+		statements:
 			for _, s := range readCorpus(t, path) {
 				want, got := theirs.run(&s), mine.run(&s)
 				if volatile.MatchString(s.text) {
@@ -255,12 +277,18 @@ func TestCorpus(t *testing.T) {
 				}
 				total++
 				if diff := compare(want, got); diff != "" {
+					for _, e := range corpusExceptions {
+						if e.file == name && strings.Contains(s.text, e.part) {
+							excepted++
+							continue statements
+						}
+					}
 					t.Errorf("%s\n%s", s.text, diff)
 				} else {
 					agreed++
 				}
 			}
-			t.Logf("%d of %d statements agree", agreed, total)
+			t.Logf("%d of %d statements agree, %d are exceptions", agreed, total, excepted)
 		})
 	}
 }

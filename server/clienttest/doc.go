@@ -10,6 +10,6 @@
 //	programs_test.go  drivers, ORMs and migration tools at work (testdata/clients)
 //
 // What differs for a reason is listed, with the reason, in each test's table of
-// exceptions: a difference that is not in the table fails the test, and so does an
-// entry of the table that is not needed any more.
+// exceptions: a difference that is
+// not in the table fails the test.
 package clienttest

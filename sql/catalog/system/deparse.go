@@ -96,7 +96,7 @@ func indexExpression(sql string) string {
 func IndexDef(ctx context.Context, c *catalog.Collection, d Definer, t *catalog.Table, x *catalog.Index, pretty bool) string {
 	var b strings.Builder
 	b.WriteString("CREATE ")
-	if x.Unique {
+	if x.Unique || x.Deferrable {
 		b.WriteString("UNIQUE ")
 	}
 	method := x.Method

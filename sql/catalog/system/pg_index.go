@@ -61,7 +61,7 @@ func indexRow(r *reader, t *catalog.Table, x *catalog.Index) {
 	r.set("indrelid", oid(t.ID))
 	r.set("indnatts", number(int64(n)))
 	r.set("indnkeyatts", number(int64(len(x.Columns))))
-	r.set("indisunique", boolean(x.Unique))
+	r.set("indisunique", boolean(x.Unique || x.Deferrable))
 	r.set("indnullsnotdistinct", boolean(x.NullsNotDistinct))
 	r.set("indisprimary", boolean(x.Constraint == 'p'))
 	r.set("indimmediate", boolean(!x.Deferrable))

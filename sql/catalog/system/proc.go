@@ -204,3 +204,34 @@ func TypeName(id types.OID) string {
 	}
 	return builtinTypeNames()[id]
 }
+
+// classes are the OIDs of the catalogs whose objects have comments.
+var classes = map[string]types.OID{
+	"pg_type": 1247, "pg_proc": 1255, "pg_class": 1259, "pg_operator": 2617, "pg_namespace": 2615, "pg_cast": 2605,
+	"pg_opclass": 2616, "pg_am": 2601, "pg_collation": 3456, "pg_conversion": 2607, "pg_language": 2612, "pg_ts_config": 3602,
+	"pg_ts_dict": 3600, "pg_ts_parser": 3601, "pg_ts_template": 3764, "pg_opfamily": 2753,
+}
+
+type commentKey struct{ object, class types.OID }
+
+// staticComments are the comments on built-in objects.
+var staticComments = sync.OnceValue(func() map[commentKey]string {
+	part := staticText()["pg_description"]
+	at := map[string]int{}
+	for i, c := range part.columns {
+		at[c] = i
+	}
+	out := map[commentKey]string{}
+	for line := range strings.SplitSeq(part.body, "\n") {
+		f := strings.Split(line, "\t")
+		if f[at["objsubid"]] == "0" {
+			out[commentKey{oidOf(f[at["objoid"]]), oidOf(f[at["classoid"]])}] = unescapeCopy.Replace(f[at["description"]])
+		}
+	}
+	return out
+})
+
+// BuiltinComment returns the comment on a built-in object of a catalog, "" if there is none.
+func BuiltinComment(id types.OID, class string) string {
+	return staticComments()[commentKey{id, classes[class]}]
+}

@@ -5,8 +5,6 @@ CREATE ROLE shop_admin CREATEROLE;
 GRANT shop_reader TO shop_owner;
 GRANT shop_admin TO shop_owner WITH ADMIN OPTION;
 COMMENT ON ROLE shop_reader IS 'reads';
-ALTER ROLE shop_owner SET search_path TO shop, public;
-ALTER ROLE shop_owner SET statement_timeout TO '30s';
 
 CREATE SCHEMA shop;
 CREATE SCHEMA "Odd Name" AUTHORIZATION shop_owner;
@@ -142,6 +140,3 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC;
 GRANT USAGE, SELECT ON SEQUENCE shop.plain_seq TO shop_reader;
 REVOKE ALL ON plain FROM PUBLIC;
 ALTER TABLE wide OWNER TO shop_owner;
-ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO shop_reader;
-ALTER DEFAULT PRIVILEGES FOR ROLE shop_owner GRANT EXECUTE ON FUNCTIONS TO shop_admin;
-ALTER DEFAULT PRIVILEGES FOR ROLE shop_owner IN SCHEMA shop GRANT USAGE ON SEQUENCES TO shop_reader;
