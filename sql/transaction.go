@@ -9,6 +9,7 @@ import (
 	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/catalog"
+	"github.com/spanlite/spanlite/sql/exec"
 	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/txn"
 )
@@ -50,6 +51,8 @@ type txnState struct {
 	savepoints []savepoint
 	// asOf is the time of the past that the transaction reads, zero for the present.
 	asOf hlc.Timestamp
+	// deferred is the checks that wait for the end of the transaction.
+	deferred exec.Deferred
 	// statements counts those that have run to their end: after the first, the
 	// client has seen results and the server cannot silently start over.
 	statements int
@@ -62,6 +65,7 @@ type savepoint struct {
 	settings int
 	// The modes go back along with the settings.
 	readOnly, deferrable bool
+	deferred             exec.Deferred
 }
 
 // controlsTransaction reports whether a statement begins or ends transactions
@@ -105,6 +109,7 @@ func (s *Session) ensureTxn() *txn.Txn {
 		s.txn.kv = s.srv.cfg.DB.Begin(txn.Options{
 			Isolation: s.txn.isolation,
 			Name:      s.vars.ApplicationName,
+			Session:   s.id,
 			AsOf:      s.safeSnapshot(),
 		})
 		s.txn.coll = catalog.NewCollection(s.srv.cfg.Catalog, s.srv.catalogDB(), catalogTxn{s.txn.kv})
@@ -132,7 +137,7 @@ func (s *Session) begin(st *ast.Begin) error {
 	switch s.txn.block {
 	case blockOpen:
 		s.warning(sqlstate.ActiveSQLTransaction, "there is already a transaction in progress")
-		return nil
+		return s.setModes(&st.Modes)
 	default:
 		if s.txn.started.IsZero() {
 			s.startModes()
@@ -235,6 +240,7 @@ func (s *Session) transactionEnded(committed bool) {
 	s.releaseTxnAdvisory()
 	s.txn.kv, s.txn.coll = nil, nil
 	s.txn.asOf = 0
+	s.txn.deferred.Reset()
 	s.txn.block = blockNone
 	s.txn.started = time.Time{}
 	s.txn.statements, s.txn.queried = 0, false
@@ -271,6 +277,7 @@ func (s *Session) savepoint(name string) error {
 	t := s.ensureTxn()
 	s.txn.savepoints = append(s.txn.savepoints, savepoint{
 		name: name, kv: t.Savepoint(), settings: s.vars.Mark(), readOnly: s.txn.readOnly, deferrable: s.txn.deferrable,
+		deferred: s.txn.deferred.Mark(),
 	})
 	return nil
 }
@@ -339,6 +346,7 @@ func (s *Session) rollbackTo(name string) error {
 		return err
 	}
 	s.vars.RollbackTo(sp.settings)
+	s.txn.deferred = sp.deferred.Mark()
 	s.txn.readOnly, s.txn.deferrable = sp.readOnly, sp.deferrable
 	s.useRole()
 	s.forgetSavepoints(i + 1)

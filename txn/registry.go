@@ -27,6 +27,7 @@ type registryShard struct {
 type Info struct {
 	ID        kv.TxnID
 	Name      string
+	Session   uint64 // Options.Session
 	StartTS   hlc.Timestamp
 	Isolation kv.Isolation
 }
@@ -49,7 +50,7 @@ func (r *registry) add(t *Txn) {
 	t.registered = true
 	s := r.shard(t.meta.ID)
 	s.mu.Lock()
-	s.txns[t.meta.ID] = Info{ID: t.meta.ID, Name: t.opts.Name, StartTS: t.meta.StartTS, Isolation: t.meta.Isolation}
+	s.txns[t.meta.ID] = Info{ID: t.meta.ID, Name: t.opts.Name, Session: t.opts.Session, StartTS: t.meta.StartTS, Isolation: t.meta.Isolation}
 	s.mu.Unlock()
 }
 

@@ -18,6 +18,8 @@ type Options struct {
 	ReadOnly bool
 	// Name tells other transactions who is in their way: application, statement.
 	Name string
+	// Session is the session that runs the transaction; see Info.
+	Session uint64
 	// AsOf, if set, is the timestamp of all reads; implies ReadOnly.
 	AsOf hlc.Timestamp
 	// LockTimeout bounds each wait for a lock; 0 means no bound.

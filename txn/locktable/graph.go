@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
 )
 
@@ -44,6 +45,7 @@ type Prober interface {
 type Edge struct {
 	Waiter  kv.TxnID
 	StartTS uint64 // Waiter's age
+	Gateway keys.NodeID
 	Key     keys.Key
 	Node    keys.NodeID
 	WaitSeq uint64
@@ -92,7 +94,7 @@ func (g *Graph) add(w *Waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.mu.seq++
-	w.waitSeq = g.mu.seq
+	w.waitSeq, w.since = g.mu.seq, time.Now()
 	g.mu.waits[w.id] = append(g.mu.waits[w.id], w)
 }
 
@@ -110,6 +112,31 @@ func (g *Graph) remove(w *Waiter) {
 	}
 }
 
+// Blocked describes a wait of this process, for displays.
+type Blocked struct {
+	Waiter   kv.TxnMeta
+	Key      keys.Key
+	Strength kv.LockStrength
+	Since    time.Time
+	// Blockers are in the way, holders first.
+	Blockers []Blocker
+}
+
+// Blocked returns the waits of this process.
+func (g *Graph) Blocked() []Blocked {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []Blocked
+	for _, list := range g.mu.waits {
+		for _, w := range list {
+			if b := w.blockers(); len(b) > 0 {
+				out = append(out, Blocked{Waiter: w.age, Key: b[0].Key, Strength: w.strength, Since: w.since, Blockers: b})
+			}
+		}
+	}
+	return out
+}
+
 // edge is a wait of this process on the path of a search.
 type edge struct {
 	w *Waiter
@@ -118,7 +145,7 @@ type edge struct {
 }
 
 func (g *Graph) edgeLocked(w *Waiter, key keys.Key) edge {
-	return edge{w: w, Edge: Edge{Waiter: w.id, StartTS: uint64(w.age.StartTS), Key: key,
+	return edge{w: w, Edge: Edge{Waiter: w.id, StartTS: uint64(w.age.StartTS), Gateway: w.age.GatewayNode, Key: key,
 		Node: g.cfg.Node, WaitSeq: w.waitSeq}}
 }
 
@@ -271,7 +298,8 @@ func (g *Graph) HandleVictim(v *Victim) {
 	err := &kv.DeadlockError{}
 	for i, e := range v.Path {
 		next := v.Path[(i+1)%len(v.Path)]
-		err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: kv.TxnMeta{ID: next.Waiter}})
+		holder := kv.TxnMeta{ID: next.Waiter, StartTS: hlc.Timestamp(next.StartTS), GatewayNode: next.Gateway}
+		err.Path = append(err.Path, kv.Conflict{Key: e.Key, Holder: holder})
 	}
 	g.mu.waits[v.Edge.Waiter][i].fail(err)
 }

@@ -32,6 +32,7 @@ type Waiter struct {
 	// waitSeq tells this wait from later ones of the same Waiter (section 5 of
 	// the protocols: a wait that has ended is no edge). Guarded by graph.mu.
 	waitSeq uint64
+	since   time.Time // when the wait began; guarded likewise
 }
 
 // WaitOptions says how long to wait, and what to do meanwhile.
