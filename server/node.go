@@ -282,7 +282,12 @@ func (n *Node) openStore(context.Context) error {
 		Events: raftgroup.EventListener{
 			Fatal:            n.fatal,
 			SlowSync:         func(d time.Duration) { n.log.Warn("slow sync of the log", "took", d) },
-			SupportWithdrawn: func(s keys.StoreID, _ uint64) { n.log.Info("store is silent; support withdrawn", "store", s) },
+			SupportWithdrawn: func(s keys.StoreID, _ uint64) {
+				n.log.Info("store is silent; support withdrawn", "store", s)
+				if node, ok := n.registry.StoreNode(s); ok {
+					n.dialer.Suspect(node)
+				}
+			},
 			SnapshotReceived: func(e raftgroup.SnapshotEvent) {
 				n.log.Info("replica image received", "range", e.Group, "from", e.Peer.Store, "bytes", e.Bytes, "took", e.Took, "error", e.Err)
 			},

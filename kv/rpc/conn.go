@@ -251,8 +251,9 @@ func (st *clientStream) abandon(id uint64, w *call) {
 	}
 }
 
-// watch is called now and then by the Dialer's monitor.
-func (c *conn) watch(now time.Time) {
+// watch is called now and then by the Dialer's monitor. It gives the connection up
+// if requests have waited in silence for at least patience.
+func (c *conn) watch(now time.Time, patience time.Duration) {
 	c.mu.Lock()
 	st := c.st
 	c.mu.Unlock()
@@ -271,7 +272,7 @@ func (c *conn) watch(now time.Time) {
 	}
 	silent := now.Sub(last)
 	switch {
-	case silent >= c.d.cfg.SilentAfter:
+	case silent >= patience:
 		c.close(fmt.Errorf("rpc: nothing heard from %s for %s", c.node, silent.Round(time.Millisecond)))
 	case silent >= c.d.cfg.SilentAfter/4:
 		// A ping could block if the peer reads nothing; then the stream is silent

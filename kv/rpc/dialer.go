@@ -178,6 +178,22 @@ func (d *Dialer) conn(node keys.NodeID, class Class) (*conn, error) {
 	return c, nil
 }
 
+// Suspect says that a node seems to be dead: requests that wait for it in silence
+// fail soon, unless they have just been sent, instead of after SilentAfter. It does
+// not block.
+func (d *Dialer) Suspect(node keys.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.closed {
+		return
+	}
+	for k, c := range d.mu.conns {
+		if k.node == node {
+			d.wg.Go(func() { c.watch(time.Now(), d.cfg.SilentAfter/4) })
+		}
+	}
+}
+
 // dial prepares a connection; it is made with the first use.
 func (d *Dialer) dial(addr string) (*grpc.ClientConn, error) {
 	b := backoff.DefaultConfig
@@ -326,7 +342,7 @@ func (d *Dialer) monitor() {
 		}
 		d.mu.Unlock()
 		for _, c := range all {
-			c.watch(time.Now())
+			c.watch(time.Now(), d.cfg.SilentAfter)
 		}
 		if sinceOffsets += tick; d.cfg.OffsetInterval > 0 && sinceOffsets >= d.cfg.OffsetInterval {
 			sinceOffsets = 0

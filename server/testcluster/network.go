@@ -175,6 +175,8 @@ type Host struct {
 	dead, silent bool
 	listeners    map[string]*listener
 	conns        map[*conn]struct{}
+	// dangling are those that it had when it died silently.
+	dangling []*conn
 }
 
 // Listen implements server.Network.
@@ -258,6 +260,9 @@ func (h *Host) kill(silent bool) {
 		conns = append(conns, c)
 	}
 	h.listeners = nil
+	if silent {
+		h.dangling, h.conns = conns, nil
+	}
 	h.net.change()
 	h.net.mu.Unlock()
 	for _, c := range conns {
@@ -269,10 +274,10 @@ func (h *Host) kill(silent bool) {
 // successor now.
 func (h *Host) revive() {
 	h.net.mu.Lock()
-	conns := h.conns
-	h.conns = nil
+	conns := h.dangling
+	h.dangling = nil
 	h.net.mu.Unlock()
-	for c := range conns {
+	for _, c := range conns {
 		c.out.push(segment{err: errReset})
 	}
 }
