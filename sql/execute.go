@@ -221,6 +221,7 @@ func (s *Session) execContext(params []types.Datum, mem *exec.Monitor) *exec.Con
 		RowID:       s.srv.cfg.Schema.RowID,
 		SequenceRow: s.srv.cfg.Schema.SequenceRow,
 		SchemaName:  planCatalog{s.txn.coll}.SchemaName,
+		Deferred:    &s.txn.deferred,
 	}
 }
 
@@ -297,6 +298,7 @@ func (s *Session) prepareRetry(cause error, attempt int) error {
 		return nil
 	}
 	s.txn.coll.Release()
+	s.txn.deferred.Reset()
 	if err := t.Restart(&s.ctx, cause); err != nil {
 		return err
 	}
@@ -423,7 +425,7 @@ func (s *Session) utility(p *portal) (Tag, error) {
 	case *ast.Lock:
 		return tag, s.lockTables(st)
 	case *ast.SetConstraints:
-		return tag, sqlstate.Unsupported("SET CONSTRAINTS")
+		return tag, s.setConstraints(st)
 	case *ast.Do:
 		return tag, sqlstate.Unsupported("DO: procedural language code")
 	case *ast.Unsupported:
@@ -451,6 +453,11 @@ func (s *Session) sendRows(p *portal, columns []Column, rows []types.Row) error 
 
 // prepareCommit checks what only the end of a transaction can check.
 func (s *Session) prepareCommit() error {
+	if s.txn.deferred.Pending() {
+		if err := s.checkDeferred((*exec.Deferred).Check); err != nil {
+			return err
+		}
+	}
 	if err := s.srv.cfg.Catalog.Check(); err != nil {
 		return err
 	}

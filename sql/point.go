@@ -50,7 +50,7 @@ func (s *Session) runPoint(p *portal, x execution) error {
 		pp.ctx.SequenceRow = s.srv.cfg.Schema.SequenceRow
 		pp.ctx.SchemaName = func(id catalog.ID) string { return planCatalog{s.txn.coll}.SchemaName(id) }
 	}
-	pp.ctx.Txn, pp.ctx.Eval = s.txn.kv, s.evalContext(p.params)
+	pp.ctx.Txn, pp.ctx.Eval, pp.ctx.Deferred = s.txn.kv, s.evalContext(p.params), &s.txn.deferred
 	var sink exec.Sink
 	if p.columns != nil {
 		if err := s.client.BeginRows(p.columns, p.formats); err != nil {

@@ -127,6 +127,9 @@ func (s *Session) checkSequence(id types.OID, privileges uint32) error {
 func (s *Session) executeSchemaChange(st ast.Statement) (Tag, error) {
 	tag := Tag{Name: st.Tag()}
 	s.filled = nil
+	if err := s.checkNoPending(st); err != nil {
+		return tag, err
+	}
 	if v, ok := st.(*ast.CreateView); ok && v.Query.AsOf != nil {
 		return tag, sqlstate.Unsupported("AS OF SYSTEM TIME in a view")
 	}

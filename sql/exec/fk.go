@@ -2,7 +2,6 @@ package exec
 
 import (
 	"bytes"
-	"context"
 	"strings"
 
 	"github.com/spanlite/spanlite/kv"
@@ -23,6 +22,7 @@ type fkQueue struct {
 	r       *run
 	checks  []fkCheck
 	actions []fkAction
+	uniques []uniqueCheck
 	seen    map[string]bool
 }
 
@@ -32,6 +32,8 @@ type fkCheck struct {
 	table   *catalog.Table
 	fk      *catalog.ForeignKey
 	values  []types.Datum
+	// rowKey is the row's, if the check is deferred.
+	rowKey []byte
 }
 
 // fkAction says that a referenced row has lost its key old. now is the new row, nil if it was deleted.
@@ -41,49 +43,19 @@ type fkAction struct {
 	old, now types.Row
 }
 
-// Deferred is the checks of deferred constraints of a transaction.
-type Deferred struct {
-	checks  []fkCheck
-	actions []fkAction
-	// All makes every deferrable constraint deferred, as SET CONSTRAINTS ALL DEFERRED does; Immediate the
-	// opposite.
-	All, Immediate bool
-}
-
-// Pending reports whether there is anything to check at commit.
-func (d *Deferred) Pending() bool { return d != nil && len(d.checks)+len(d.actions) > 0 }
-
-// Reset forgets all checks, at the end of the transaction.
-func (d *Deferred) Reset() { *d = Deferred{} }
-
-// Check runs the deferred checks, at commit or for SET CONSTRAINTS ... IMMEDIATE.
-func (d *Deferred) Check(ctx context.Context, c *Context) error {
-	q := fkQueue{checks: d.checks, actions: d.actions}
-	d.checks, d.actions = nil, nil
-	r := &run{ctx: ctx, c: c, ec: c.Eval, plan: &plan.Physical{}}
-	saved := c.Deferred
-	c.Deferred = nil
-	defer func() { c.Deferred = saved }()
-	r.writes.init(r)
-	q.r = r
-	r.writes.fk = q
-	return r.writes.fk.run()
-}
-
-func (d *Deferred) defers(deferrable, deferred bool) bool {
-	if d == nil || !deferrable || d.Immediate {
-		return false
-	}
-	return deferred || d.All
-}
-
-func (q *fkQueue) inserted(w *writer, row types.Row) {
+func (q *fkQueue) inserted(w *writer, row types.Row) error {
 	for i := range w.t.ForeignKeys {
-		q.check(w, &w.t.ForeignKeys[i], row)
+		if err := q.check(w, &w.t.ForeignKeys[i], row); err != nil {
+			return err
+		}
 	}
+	if w.deferrable {
+		return q.written(w, nil, row)
+	}
+	return nil
 }
 
-func (q *fkQueue) check(w *writer, fk *catalog.ForeignKey, row types.Row) {
+func (q *fkQueue) check(w *writer, fk *catalog.ForeignKey, row types.Row) error {
 	values := make([]types.Datum, len(fk.Columns))
 	nulls := 0
 	for i, n := range fk.Columns {
@@ -93,7 +65,19 @@ func (q *fkQueue) check(w *writer, fk *catalog.ForeignKey, row types.Row) {
 		}
 	}
 	if nulls == len(values) || nulls > 0 && !fk.MatchFull {
-		return
+		return nil
+	}
+	if q.r.c.Deferred.defers(fk.OID, fk.Deferrable, fk.Deferred) {
+		rowKey, err := w.codec.appendRowKey(nil, row)
+		if err != nil {
+			return err
+		}
+		for i := range values {
+			values[i] = values[i].Clone()
+		}
+		d := q.r.c.Deferred
+		d.checks = append(d.checks, fkCheck{related: w.w.Related, table: w.t, fk: fk, values: values, rowKey: rowKey})
+		return nil
 	}
 	// The same value many times is checked once.
 	var k []byte
@@ -109,10 +93,11 @@ func (q *fkQueue) check(w *writer, fk *catalog.ForeignKey, row types.Row) {
 		q.seen = make(map[string]bool)
 	}
 	if q.seen[string(k)] {
-		return
+		return nil
 	}
 	q.seen[string(k)] = true
 	q.checks = append(q.checks, fkCheck{related: w.w.Related, table: w.t, fk: fk, values: values})
+	return nil
 }
 
 func (q *fkQueue) deleted(w *writer, row types.Row) {
@@ -121,14 +106,24 @@ func (q *fkQueue) deleted(w *writer, row types.Row) {
 	}
 }
 
-func (q *fkQueue) updated(w *writer, old, row types.Row) {
+func (q *fkQueue) updated(w *writer, old, row types.Row) error {
 	for i := range w.t.ForeignKeys {
 		fk := &w.t.ForeignKeys[i]
-		for _, n := range fk.Columns {
-			if ord := w.t.MustOrdinal(n); differ(old[ord], row[ord]) {
-				q.check(w, fk, row)
-				break
+		changed := changes(w.t, fk.Columns, old, row)
+		// A deferred check finds its row by the primary key.
+		for j := 0; j < len(w.t.Primary.Columns) && !changed && fk.Deferrable; j++ {
+			ord := w.t.MustOrdinal(w.t.Primary.Columns[j].Num)
+			changed = differ(old[ord], row[ord])
+		}
+		if changed {
+			if err := q.check(w, fk, row); err != nil {
+				return err
 			}
+		}
+	}
+	if w.deferrable {
+		if err := q.written(w, old, row); err != nil {
+			return err
 		}
 	}
 	for _, in := range w.t.Inbound {
@@ -140,13 +135,21 @@ func (q *fkQueue) updated(w *writer, old, row types.Row) {
 		if fk == nil {
 			continue
 		}
-		for _, n := range fk.RefColumns {
-			if ord := w.t.MustOrdinal(n); differ(old[ord], row[ord]) {
-				q.actions = append(q.actions, fkAction{w: w.w, in: in, old: cloneRow(old), now: cloneRow(row)})
-				break
-			}
+		if changes(w.t, fk.RefColumns, old, row) {
+			q.actions = append(q.actions, fkAction{w: w.w, in: in, old: cloneRow(old), now: cloneRow(row)})
 		}
 	}
+	return nil
+}
+
+// changes reports whether two versions of a row differ in one of the columns.
+func changes(t *catalog.Table, columns []catalog.AttNum, old, row types.Row) bool {
+	for _, n := range columns {
+		if ord := t.MustOrdinal(n); differ(old[ord], row[ord]) {
+			return true
+		}
+	}
+	return false
 }
 
 func differ(a, b types.Datum) bool {
@@ -168,11 +171,26 @@ func (q *fkQueue) run() error {
 	checks := q.checks
 	q.checks, q.seen = nil, nil
 	for _, c := range checks {
-		if q.r.c.Deferred.defers(c.fk.Deferrable, c.fk.Deferred) {
-			q.r.c.Deferred.checks = append(q.r.c.Deferred.checks, c)
-			continue
+		if c.rowKey != nil {
+			if ok, err := q.stands(&c); err != nil {
+				return err
+			} else if !ok {
+				continue
+			}
 		}
 		if err := q.exists(c); err != nil {
+			return err
+		}
+		if err := q.r.canceled(); err != nil {
+			return err
+		}
+	}
+	uniques := q.uniques
+	q.uniques = nil
+	for _, u := range uniques {
+		if x := u.of(); q.r.c.Deferred.defers(x.ConstraintOID, x.Deferrable, x.Deferred) {
+			q.r.c.Deferred.uniques = append(q.r.c.Deferred.uniques, u)
+		} else if err := q.alone(u); err != nil {
 			return err
 		}
 	}
@@ -279,7 +297,7 @@ func (q *fkQueue) act(a fkAction) error {
 	}
 	switch action {
 	case catalog.FKNoAction:
-		if q.r.c.Deferred.defers(fk.Deferrable, fk.Deferred) {
+		if q.r.c.Deferred.defers(fk.OID, fk.Deferrable, fk.Deferred) {
 			q.r.c.Deferred.actions = append(q.r.c.Deferred.actions, a)
 			return nil
 		}

@@ -286,7 +286,9 @@ func (o *updateOp) move(rows []pendingUpdate) error {
 		if err := o.w.putRow(p.row); err != nil {
 			return err
 		}
-		o.r.writes.fk.updated(o.w, p.old, p.row)
+		if err := o.r.writes.fk.updated(o.w, p.old, p.row); err != nil {
+			return err
+		}
 	}
 	return nil
 }

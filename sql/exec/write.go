@@ -121,6 +121,8 @@ type writer struct {
 	// indexOrds are the table ordinals that the entries of Table.Indexes[i] depend on, the primary
 	// key's included; nil if expressions have to be evaluated to know.
 	indexOrds [][]int
+	// deferrable: a unique constraint of the table is.
+	deferrable bool
 }
 
 // dependencies fills in indexOrds.
@@ -129,6 +131,7 @@ func (w *writer) dependencies() {
 indexes:
 	for i := range w.t.Indexes {
 		x := &w.t.Indexes[i]
+		w.deferrable = w.deferrable || x.Deferrable
 		if x.Predicate != nil {
 			continue
 		}
@@ -439,8 +442,7 @@ func (w *writer) insert(row types.Row) error {
 	if err := w.putRow(row); err != nil {
 		return err
 	}
-	w.r.writes.fk.inserted(w, row)
-	return nil
+	return w.r.writes.fk.inserted(w, row)
 }
 
 // putRow writes a row and its entries.
@@ -538,8 +540,7 @@ func (w *writer) update(old, row types.Row, oldKey []byte) error {
 			return err
 		}
 	}
-	w.r.writes.fk.updated(w, old, row)
-	return nil
+	return w.r.writes.fk.updated(w, old, row)
 }
 
 func (w *writer) updateEntry(i int, old, row types.Row) error {

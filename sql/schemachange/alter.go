@@ -140,6 +140,8 @@ func (a *alteration) action(act *ast.AlterAction) error {
 		return nil // nothing here depends on them
 	case ast.ValidateConstraint:
 		return a.validate(act)
+	case ast.AlterConstraint:
+		return a.alterConstraint(act)
 	}
 	switch act.Kind {
 	case ast.AlterColumnSetDefault, ast.AlterColumnDropDefault, ast.AlterColumnSetNotNull, ast.AlterColumnDropNotNull,
@@ -427,6 +429,22 @@ func (a *alteration) validate(act *ast.AlterAction) error {
 		}
 	}
 	return sqlstate.New(sqlstate.UndefinedObject, "constraint %q of relation %q does not exist", act.Name, a.t.Name)
+}
+
+// alterConstraint is ALTER CONSTRAINT, which says when a foreign key is checked.
+func (a *alteration) alterConstraint(act *ast.AlterAction) error {
+	t := a.t
+	for i := range t.ForeignKeys {
+		if fk := &t.ForeignKeys[i]; fk.Name == act.Name {
+			d := act.Table.Deferral
+			fk.Deferrable, fk.Deferred = d.Deferrable || d.Deferred, d.Deferred
+			return nil
+		}
+	}
+	if constraintNamed(t, act.Name) {
+		return sqlstate.New(sqlstate.WrongObjectType, "constraint %q of relation %q is not a foreign key constraint", act.Name, t.Name)
+	}
+	return sqlstate.New(sqlstate.UndefinedObject, "constraint %q of relation %q does not exist", act.Name, t.Name)
 }
 
 // columnType is ALTER COLUMN TYPE.

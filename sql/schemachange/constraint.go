@@ -89,6 +89,14 @@ func (x *statement) addKey(t *catalog.Table, k *ast.TableConstraint) error {
 		}
 		ix.Columns = append(ix.Columns, catalog.IndexColumn{Num: n, Type: c.Type})
 	}
+	if ix.Deferrable {
+		if primary {
+			return unsupportedAt(k.Pos, "a DEFERRABLE primary key")
+		}
+		// Two rows may have the same key until the check: its entries are told apart by
+		// the primary key, as those of an index that is not unique.
+		ix.Unique = false
+	}
 	label, cols := "key", columnNames(t, nums)
 	if primary {
 		ix.Constraint = 'p'

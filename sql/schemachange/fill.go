@@ -223,7 +223,33 @@ func (w *indexWriter) add(f *filler, row types.Row) error {
 	if w.exclusive && !w.unique.add(w.key) {
 		return w.duplicate(w.values)
 	}
+	if w.ix.Deferrable {
+		if err := w.deferrable(); err != nil {
+			return err
+		}
+	}
 	return f.put(w.key, w.value)
+}
+
+// deferrable verifies a deferrable constraint, whose entries are unique by themselves.
+func (w *indexWriter) deferrable() error {
+	key := w.codec.AppendPrefix(nil, w.ix)
+	for i, d := range w.values {
+		if d.IsNull() && !w.ix.NullsNotDistinct {
+			return nil
+		}
+		var err error
+		if key, err = w.codec.AppendKeyColumn(key, w.ix, i, d); err != nil {
+			return err
+		}
+	}
+	if !w.unique.add(key) {
+		return w.duplicate(w.values)
+	}
+	if w.unique.overflow {
+		return sqlstate.New(sqlstate.ProgramLimitExceeded, "too many rows for deferrable unique constraint %q", w.ix.Name)
+	}
+	return nil
 }
 
 // duplicate is the 23505 error for two rows with these values.
