@@ -109,6 +109,7 @@ func (n *Node) registerCalls() {
 		_, ok := n.db.Lookup(id)
 		return ok, nil
 	})
+	n.registerConflictCalls()
 	handle(n, callProbe, running(n, n.handleProbe))
 	handle(n, callVictim, running(n, n.handleVictim))
 	handle(n, callFence, n.handleFence)

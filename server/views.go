@@ -66,7 +66,7 @@ func clusterViews(c *cluster) []*catalog.Virtual {
 		}
 		return nil
 	}
-	return []*catalog.Virtual{nodes, ranges, c.jobsView()}
+	return []*catalog.Virtual{nodes, ranges, c.jobsView(), conflictsView(c)}
 }
 
 // postgresEpochMicros is 2000-01-01, from which SQL counts, in Unix time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/keys"
 )
 
@@ -14,6 +15,39 @@ type Cluster interface {
 	// Ranges returns all ranges in key order. The figures are the leaseholders';
 	// a range whose leaseholder does not answer has none.
 	Ranges(ctx context.Context) ([]RangeInfo, error)
+	// DescribeTxn asks a node about one of its transactions; nil if it knows none.
+	DescribeTxn(ctx context.Context, node keys.NodeID, id kv.TxnID) (*TxnInfo, error)
+	// Conflicts returns the last conflicts of all nodes that answer, oldest first.
+	Conflicts(ctx context.Context) ([]ConflictInfo, error)
+	// Waits returns the waits for row locks at all nodes that answer.
+	Waits(ctx context.Context) ([]WaitInfo, error)
+}
+
+// WaitInfo is a transaction that waits for a lock.
+type WaitInfo struct {
+	// Node is where the lock is: the leaseholder of its range.
+	Node     keys.NodeID     `json:"node"`
+	Key      keys.Key        `json:"key"`
+	Strength kv.LockStrength `json:"strength"`
+	Since    time.Time       `json:"since"`
+	Waiter   TxnRef          `json:"waiter"`
+	// Blockers are in the way, holders first.
+	Blockers []BlockerRef `json:"blockers"`
+}
+
+// TxnRef names a transaction and where it runs.
+type TxnRef struct {
+	ID      kv.TxnID    `json:"id"`
+	Gateway keys.NodeID `json:"gateway"`
+	// PID is the session's, 0 if its gateway has not told.
+	PID uint32 `json:"pid"`
+}
+
+// BlockerRef is a transaction in another's way.
+type BlockerRef struct {
+	TxnRef
+	// Waiting: it is in front in the queue, and does not hold the lock.
+	Waiting bool `json:"waiting"`
 }
 
 // NodeInfo is a row of spanlite_nodes.

@@ -44,6 +44,8 @@ type Server struct {
 	plans   *planCache
 	metrics Metrics
 	started time.Time
+	// conflicts are the last that clients of this node have met.
+	conflicts conflictLog
 
 	mu struct {
 		sync.Mutex

@@ -227,7 +227,7 @@ func (s *Session) failed(err error, text string) error {
 	if cause := s.ctx.cause(); cause != nil && isContextError(err) {
 		err = cause
 	}
-	e := sqlstate.From(err)
+	e := s.explainConflict(err, sqlstate.From(err))
 	if e.ByteOffset > 0 && e.Position == 0 {
 		copied := *e
 		copied.Position = characterPosition(text, e.ByteOffset-1)
