@@ -61,7 +61,8 @@ func (n *Node) waits() []sql.WaitInfo {
 	for _, w := range n.graph.Blocked() {
 		info := sql.WaitInfo{Node: n.identity.Node, Key: w.Key, Strength: w.Strength, Since: w.Since, Waiter: ref(&w.Waiter)}
 		for i := range w.Blockers {
-			info.Blockers = append(info.Blockers, sql.BlockerRef{TxnRef: ref(&w.Blockers[i].Txn), Waiting: w.Blockers[i].Waiting})
+			info.Blockers = append(info.Blockers, sql.BlockerRef{
+				TxnRef: ref(&w.Blockers[i].Txn), Strength: w.Blockers[i].Strength, Waiting: w.Blockers[i].Waiting})
 		}
 		out = append(out, info)
 	}

@@ -46,6 +46,7 @@ type TxnRef struct {
 // BlockerRef is a transaction in another's way.
 type BlockerRef struct {
 	TxnRef
+	Strength kv.LockStrength `json:"strength"`
 	// Waiting: it is in front in the queue, and does not hold the lock.
 	Waiting bool `json:"waiting"`
 }

@@ -97,6 +97,8 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		return null, nil
 	case "pg_cancel_backend", "pg_terminate_backend":
 		return f.signal(coll, uint32(args[0].Int()), fn.Name == "pg_terminate_backend")
+	case "pg_blocking_pids":
+		return s.blockingPIDs(ec.Ctx, uint32(args[0].Int()))
 	case "pg_is_in_recovery":
 		return types.False, nil
 	case "pg_encoding_to_char":

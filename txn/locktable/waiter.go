@@ -52,6 +52,8 @@ type WaitOptions struct {
 type Blocker struct {
 	Key keys.Key
 	Txn kv.TxnMeta
+	// Strength is that of the lock that Txn holds or waits for.
+	Strength kv.LockStrength
 	// Intent says that a durable intent of Txn stands at Key.
 	Intent bool
 	// Waiting says that Txn itself is only a waiter in front.
@@ -185,7 +187,7 @@ func (w *Waiter) blockers() []Blocker {
 	var out []Blocker
 	for i := range k.holders {
 		if h := &k.holders[i]; h.blocks(w.id, w.strength) {
-			out = append(out, Blocker{Txn: h.txn.meta, Intent: h.intent})
+			out = append(out, Blocker{Txn: h.txn.meta, Strength: h.strength, Intent: h.intent})
 		}
 	}
 	for _, o := range k.queue {
@@ -193,7 +195,7 @@ func (w *Waiter) blockers() []Blocker {
 			break
 		}
 		if o.id != w.id && (!w.upgrade || o.upgrade) && w.strength.Conflicts(o.strength) {
-			out = append(out, Blocker{Txn: o.txn.meta, Waiting: true})
+			out = append(out, Blocker{Txn: o.txn.meta, Strength: o.strength, Waiting: true})
 		}
 	}
 	for i := range out {

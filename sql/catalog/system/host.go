@@ -194,7 +194,3 @@ func pgCursors(r *reader) error {
 		return r.emit()
 	})
 }
-
-// pgLocks will list row and advisory locks; until the lock tables report here it
-// is empty rather than wrong.
-func pgLocks(r *reader) error { return nil }
