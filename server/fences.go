@@ -220,8 +220,12 @@ func (n *Node) addLive(out []keys.NodeID) []keys.NodeID {
 	return out
 }
 
-// maybeUses reports whether a node that could not be reached may use the catalog.
+// maybeUses reports whether a node that could not be reached may use the catalog: unless its
+// lease has ended, or it has none and is not alive.
 func (n *Node) maybeUses(ctx context.Context, src *lease.Source, node keys.NodeID) (bool, error) {
+	if ended, err := src.Ended(ctx, node); ended || err != nil {
+		return false, err
+	}
 	users, err := n.catalogUsers(ctx, src)
 	return slices.Contains(users, node), err
 }

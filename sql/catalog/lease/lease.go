@@ -57,7 +57,9 @@ type Config struct {
 	Virtual catalog.VirtualSchemas
 	// PollInterval is how often other nodes' changes are looked for. Default 1 s.
 	PollInterval time.Duration
-	// Duration is how long a lease lasts. Default 10 s.
+	// Duration is how long a lease lasts: for so long a schema change may have to wait
+	// for a node that has crashed, and for so long nodes can do without the system range.
+	// Default 7 s.
 	Duration time.Duration
 	// Acquired is called when a lease has been written after there was none, or one
 	// that had run out, and before it is relied upon: the node takes up what other
@@ -108,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		cfg.PollInterval = time.Second
 	}
 	if cfg.Duration == 0 {
-		cfg.Duration = 10 * time.Second
+		cfg.Duration = 7 * time.Second
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -137,11 +139,26 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	return s, nil
 }
 
-// Close stops the background work and waits for it.
+// Close stops the background work, waits for it, and shortens the lease, so that schema
+// changes of other nodes do not wait for it to run out. No transaction begins to commit on
+// this node any more: it is called after the sessions have ended. What they left on its way
+// has as much time as before the end of any lease.
 func (s *Source) Close() {
 	s.cancel()
 	s.wg.Wait()
+	expires, end := hlc.Timestamp(s.expires.Swap(0)), s.cfg.DB.Now().Add(margin)
+	if expires == hlc.Max || expires <= end {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	if err := s.write(ctx, end); err != nil {
+		s.cfg.Logger.Info("the catalog lease is left to run out", "error", err)
+	}
 }
+
+// releaseTimeout bounds the attempt to give the lease back.
+const releaseTimeout = time.Second
 
 // Snapshot implements catalog.Source.
 func (s *Source) Snapshot() *catalog.Snapshot { return s.snapshot.Load() }
@@ -306,10 +323,9 @@ func (s *Source) poll(ctx context.Context) {
 // step is one round of poll.
 func (s *Source) step(ctx context.Context) error {
 	if s.cfg.Alone() {
-		s.expires.Store(uint64(hlc.Max))
-		return nil
+		return s.becomeAlone(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Duration/2)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Duration/3)
 	defer cancel()
 	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpGet, Key: counterKey}}}
 	if err := s.cfg.DB.Send(ctx, &b); err != nil {
@@ -341,22 +357,46 @@ func decodeCounter(b []byte) int64 {
 	return n
 }
 
-// renew writes the node's lease: up to when its image is complete, and until when
-// it may be used.
+// write writes the row of the node's lease: up to when its image is complete, and until
+// when it may be used.
 //
 //	value: as of(8) expires(8), big-endian
-func (s *Source) renew(ctx context.Context) error {
-	if s.cfg.Alone() {
-		s.expires.Store(uint64(hlc.Max))
-		return nil
-	}
-	asOf := s.snapshot.Load().AsOf
-	expires := s.cfg.DB.Now().Add(s.cfg.Duration)
-	value := binary.BigEndian.AppendUint64(nil, uint64(asOf))
+func (s *Source) write(ctx context.Context, expires hlc.Timestamp) error {
+	value := binary.BigEndian.AppendUint64(nil, uint64(s.snapshot.Load().AsOf))
 	value = binary.BigEndian.AppendUint64(value, uint64(expires))
 	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpPut, Key: leaseKey(s.cfg.Node), Value: value}}}
+	return s.cfg.DB.Send(ctx, &b)
+}
+
+// becomeAlone does without a lease. A row that is there must go first: others would take
+// the node for one whose lease has ended, and that does not use the catalog.
+func (s *Source) becomeAlone(ctx context.Context) error {
+	if hlc.Timestamp(s.expires.Load()) == hlc.Max {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Duration/3)
+	defer cancel()
+	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpGet, Key: leaseKey(s.cfg.Node)}}}
+	err := s.cfg.DB.Send(ctx, &b)
+	if err == nil && b.Ops[0].Found {
+		b = kv.Batch{Ops: []kv.Op{{Kind: kv.OpDelete, Key: leaseKey(s.cfg.Node)}}}
+		err = s.cfg.DB.Send(ctx, &b)
+	}
+	if err != nil {
+		return fmt.Errorf("remove the catalog lease: %w", err)
+	}
+	s.expires.Store(uint64(hlc.Max))
+	return nil
+}
+
+// renew extends the lease, or acquires one.
+func (s *Source) renew(ctx context.Context) error {
+	if s.cfg.Alone() {
+		return s.becomeAlone(ctx)
+	}
+	expires := s.cfg.DB.Now().Add(s.cfg.Duration)
 	began := s.cfg.DB.Now()
-	if err := s.cfg.DB.Send(ctx, &b); err != nil {
+	if err := s.write(ctx, expires); err != nil {
 		return fmt.Errorf("renew the catalog lease: %w", err)
 	}
 	if old := hlc.Timestamp(s.expires.Load()); old != hlc.Max && began >= old {
@@ -417,29 +457,45 @@ func (s *Source) Holders(ctx context.Context) ([]Holder, error) {
 			return nil, err
 		}
 	}
+	var out []Holder
+	err := s.eachLease(ctx, func(h Holder, ended bool) {
+		if !ended {
+			out = append(out, h)
+		}
+	})
+	return out, err
+}
+
+// Ended reports whether a node has had a lease that has expired: it has to acquire one
+// again before it commits anything. A node that never had one may be one that takes itself
+// to be alone.
+func (s *Source) Ended(ctx context.Context, node keys.NodeID) (is bool, err error) {
+	err = s.eachLease(ctx, func(h Holder, ended bool) { is = is || h.Node == node && ended })
+	return is, err
+}
+
+// eachLease calls f for the leases of all nodes.
+func (s *Source) eachLease(ctx context.Context, f func(h Holder, ended bool)) error {
 	span := catalog.SystemSpan(catalog.SysLeases)
 	var rows kv.Rows
 	b := kv.Batch{Ops: []kv.Op{{Kind: kv.OpScan, Key: span.Start, EndKey: span.End, Rows: &rows}}}
 	if err := s.cfg.DB.Send(ctx, &b); err != nil {
-		return nil, fmt.Errorf("read the catalog leases: %w", err)
+		return fmt.Errorf("read the catalog leases: %w", err)
 	}
 	now := s.cfg.DB.Now()
-	var out []Holder
 	for pos := 0; ; {
 		key, value, _, next, ok := rows.Next(pos)
 		if !ok {
-			return out, nil
+			return nil
 		}
 		pos = next
 		if len(value) != 16 || len(key) < 8 {
 			continue
 		}
 		expires := hlc.Timestamp(binary.BigEndian.Uint64(value[8:]))
-		if expires.Add(margin) > now {
-			out = append(out, Holder{
-				Node: keys.NodeID(binary.BigEndian.Uint64(key[len(key)-8:])),
-				AsOf: hlc.Timestamp(binary.BigEndian.Uint64(value)),
-			})
-		}
+		f(Holder{
+			Node: keys.NodeID(binary.BigEndian.Uint64(key[len(key)-8:])),
+			AsOf: hlc.Timestamp(binary.BigEndian.Uint64(value)),
+		}, expires.Add(margin) <= now)
 	}
 }
