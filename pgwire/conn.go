@@ -132,6 +132,10 @@ func (c *conn) drain() {
 	c.raw0().SetReadDeadline(time.Unix(1, 0))
 }
 
+// wake interrupts the wait for the client, so that the session is looked at. Called by
+// others.
+func (c *conn) wake() { c.raw0().SetReadDeadline(time.Unix(1, 0)) }
+
 // raw0 is the socket, which never changes once the connection is registered.
 func (c *conn) raw0() net.Conn {
 	if t, ok := c.nc.(*tls.Conn); ok {
@@ -156,6 +160,10 @@ func (c *conn) read() (typ byte, body []byte, err error) {
 			if idle = session.IdleTimeout(); idle > 0 {
 				deadline = time.Now().Add(idle)
 				c.nc.SetReadDeadline(deadline)
+				session.DeliverNotifications() // their wake-up may just have been overwritten
+				if err := c.wr.flush(); err != nil {
+					return 0, nil, errClientGone
+				}
 			}
 		}
 		if err := c.interrupted(session); err != nil {
@@ -186,6 +194,9 @@ func (c *conn) read() (typ byte, body []byte, err error) {
 
 // interrupted tells whether the server wants the connection to end here.
 func (c *conn) interrupted(session *sql.Session) error {
+	if err := session.Ended(); err != nil {
+		return err
+	}
 	if c.killed.Load() || c.draining.Load() && session.TxnStatus() == sql.TxnIdle {
 		return errShutdown
 	}
@@ -214,6 +225,7 @@ func (c *conn) run() error {
 			if err := session.Sync(); err != nil {
 				c.wr.errorMessage('E', err)
 			}
+			session.DeliverNotifications()
 			c.wr.readyForQuery(session.TxnStatus())
 		case 'Q':
 			err = c.simpleQuery(session, body)
@@ -272,6 +284,7 @@ func (c *conn) simpleQuery(session *sql.Session, body []byte) error {
 		}
 		c.wr.errorMessage('E', err)
 	}
+	session.DeliverNotifications()
 	c.wr.readyForQuery(session.TxnStatus())
 	return nil
 }

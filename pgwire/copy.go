@@ -2,6 +2,7 @@ package pgwire
 
 import (
 	"io"
+	"time"
 
 	"github.com/spanlite/spanlite/sql"
 	"github.com/spanlite/spanlite/sql/sqlstate"
@@ -65,7 +66,10 @@ func (s *copySource) Next() ([]byte, error) {
 			if isTimeout(err) && s.c.killed.Load() {
 				err = errShutdown
 			} else if isTimeout(err) {
-				continue
+				if err = s.c.session.Load().Interrupted(); err == nil {
+					s.c.nc.SetReadDeadline(time.Time{})
+					continue
+				}
 			}
 			s.done = err
 			break

@@ -90,6 +90,7 @@ func (c *conn) startup() error {
 	if err != nil {
 		return err
 	}
+	session.SetWake(c.wake)
 	c.session.Store(session)
 	c.wr.message(&authenticationOK)
 	for _, p := range session.ParameterStatuses() {

@@ -29,6 +29,8 @@ const (
 	callFenceStands = "catalog.fence.stands" // fenceID -> bool
 	callDrained     = "catalog.drained"      // drainID -> fenceReply
 
+	callNotify = "sql.notify" // wakes the listeners
+
 	callNodeStatus       = "node.status"       // -> []sql.NodeInfo
 	callNodeDrain        = "node.drain"        // nodeRequest -> nodeReply
 	callNodeDecommission = "node.decommission" // nodeRequest -> nodeReply
@@ -110,6 +112,12 @@ func (n *Node) registerCalls() {
 		return ok, nil
 	})
 	n.registerConflictCalls()
+	handle(n, callNotify, func(context.Context, none) (none, error) {
+		if n.stage.Load() >= stageSQL {
+			n.sql.WakeListeners()
+		}
+		return none{}, nil
+	})
 	handle(n, callProbe, running(n, n.handleProbe))
 	handle(n, callVictim, running(n, n.handleVictim))
 	handle(n, callFence, n.handleFence)

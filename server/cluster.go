@@ -94,3 +94,18 @@ func (c *cluster) leaderFigures(ctx context.Context) map[keys.RangeID]store.Rang
 	wg.Wait()
 	return figures
 }
+
+// wakeTimeout bounds the message to one node that there are notifications.
+const wakeTimeout = time.Second
+
+// WakeListeners implements sql.Cluster.
+func (c *cluster) WakeListeners(ctx context.Context) {
+	n := (*Node)(c)
+	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, to := range n.addLive(nil) {
+		wg.Go(func() { _, _ = call[none](ctx, n.dialer, to, callNotify, none{}) })
+	}
+	wg.Wait()
+}

@@ -554,6 +554,9 @@ func (n *Node) stop() error {
 	if n.wire != nil {
 		add(n.wire.Close())
 	}
+	if n.sql != nil {
+		n.sql.Close()
+	}
 	if n.schema != nil {
 		n.schema.Close()
 	}

@@ -21,6 +21,9 @@ type Cluster interface {
 	Conflicts(ctx context.Context) ([]ConflictInfo, error)
 	// Waits returns the waits for row locks at all nodes that answer.
 	Waits(ctx context.Context) ([]WaitInfo, error)
+	// WakeListeners tells the other nodes that notifications have been committed. It
+	// is a hint: what fails is made up for.
+	WakeListeners(ctx context.Context)
 }
 
 // WaitInfo is a transaction that waits for a lock.

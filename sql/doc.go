@@ -52,6 +52,6 @@
 //
 // # Not done here
 //
-// LISTEN and NOTIFY, SET CONSTRAINTS, procedural code, and two-phase commit are
+// SET CONSTRAINTS, procedural code, and two-phase commit are
 // refused with 0A000.
 package sql

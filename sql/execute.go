@@ -299,6 +299,7 @@ func (s *Session) prepareRetry(cause error, attempt int) error {
 	}
 	s.txn.coll.Release()
 	s.txn.deferred.Reset()
+	s.notices.rollbackTo(notifyMark{})
 	if err := t.Restart(&s.ctx, cause); err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type Server struct {
 	started time.Time
 	// conflicts are the last that clients of this node have met.
 	conflicts conflictLog
+	notify    *notifyHub
 
 	mu struct {
 		sync.Mutex
@@ -87,8 +88,12 @@ func NewServer(cfg Config) *Server {
 	}
 	srv := &Server{cfg: cfg, plans: newPlanCache(planCacheSize), started: time.Now()}
 	srv.mu.sessions = map[uint64]*Session{}
+	srv.notify = newNotifyHub(srv)
 	return srv
 }
+
+// Close ends what the server does in the background. Its sessions must have ended.
+func (srv *Server) Close() { srv.notify.close() }
 
 // Metrics returns the counters.
 func (srv *Server) Metrics() *Metrics { return &srv.metrics }

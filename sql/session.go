@@ -40,6 +40,9 @@ type Session struct {
 	shared     preparedStatement
 	activity   activity
 	notices    notifications
+	inbox      inbox
+	wakeFunc   atomic.Pointer[func()]
+	ended      atomic.Pointer[sqlstate.Error]
 	closed     bool
 	// seq is what currval and lastval remember.
 	seq sequenceState
@@ -75,6 +78,7 @@ func (srv *Server) NewSession(ctx context.Context, args SessionArgs, client Clie
 		portals:  map[string]*portal{},
 	}
 	s.ctx.parent = ctx
+	s.inbox.session = s
 	s.vars.AssignInternal("session_authorization", args.User)
 	for _, v := range args.Settings {
 		if err := s.vars.AssignStartup(v.Name, v.Value); err != nil {
@@ -102,6 +106,7 @@ func (s *Session) Close() {
 	s.closePortals()
 	s.ctx.begin(closeTimeout, errSessionClosed)
 	s.abortTransaction()
+	s.unlistenAll()
 	s.endSessionLocks()
 	s.ctx.finish()
 	s.srv.removeSession(s)
@@ -115,9 +120,12 @@ const closeTimeout = 5 * time.Second
 // concurrent use.
 func (s *Session) Cancel() { s.ctx.cancel(errCancelRequest) }
 
-// Terminate ends the running statement because the server wants the session to
-// end. Safe for concurrent use.
-func (s *Session) Terminate() { s.ctx.cancel(errSessionClosed) }
+// Terminate ends the session, which an administrator wants. Safe for concurrent use.
+func (s *Session) Terminate() { s.terminate(errSessionClosed) }
+
+// Interrupted returns why the running statement has to end, nil if it may go on: for a
+// wait for the client in the middle of a statement.
+func (s *Session) Interrupted() error { return s.ctx.cause() }
 
 // ParameterStatuses returns what the client is told at start-up.
 func (s *Session) ParameterStatuses() []Setting {

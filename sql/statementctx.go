@@ -25,6 +25,8 @@ var (
 // others at any time and hits only a statement that is running.
 type statementContext struct {
 	parent context.Context
+	// onCancel is called when a running statement is ended; it may be nil.
+	onCancel func()
 
 	mu       sync.Mutex
 	running  bool
@@ -93,6 +95,9 @@ func (c *statementContext) cancelLocked(cause error) {
 	}
 	close(c.done)
 	c.closed = true
+	if c.onCancel != nil {
+		c.onCancel()
+	}
 }
 
 // cause returns why the statement was ended, nil if it was not.

@@ -32,6 +32,9 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 	if d, ok, err := s.callAdvisory(ec, fn, args); ok || err != nil {
 		return d, err
 	}
+	if d, ok, err := s.callNotify(fn, args); ok || err != nil {
+		return d, err
+	}
 	coll := s.collection()
 	switch fn.Name {
 	case "current_schema":
@@ -142,7 +145,9 @@ func (f systemFunctions) CallSystemSet(ec *expr.EvalContext, fn *expr.Function, 
 	switch fn.Name {
 	case "aclexplode":
 		return aclExplode(f.s.collection(), args[0]), nil
-	case "pg_listening_channels", "pg_partition_ancestors", "pg_partition_tree", "pg_options_to_table":
+	case "pg_listening_channels":
+		return f.s.listeningChannels(), nil
+	case "pg_partition_ancestors", "pg_partition_tree", "pg_options_to_table":
 		return emptySet{}, nil
 	}
 	return nil, sqlstate.Unsupported("function %s()", fn.Name)

@@ -63,6 +63,7 @@ type savepoint struct {
 	name     string
 	kv       txn.Savepoint
 	settings int
+	notices  notifyMark
 	// The modes go back along with the settings.
 	readOnly, deferrable bool
 	deferred             exec.Deferred
@@ -199,6 +200,12 @@ func (s *Session) chain(chain bool) {
 // happens, no transaction is open afterwards.
 func (s *Session) commitTransaction() error {
 	s.closeCursors()
+	if s.notices.pending() {
+		if err := s.prepareNotifications(); err != nil {
+			s.abortTransaction()
+			return err
+		}
+	}
 	t := s.txn.kv
 	if t == nil {
 		s.transactionEnded(true)
@@ -236,7 +243,7 @@ func (s *Session) abortTransaction() {
 // transactionEnded resets the state.
 func (s *Session) transactionEnded(committed bool) {
 	s.vars.EndTxn(committed)
-	s.notices.transactionEnded(committed)
+	s.endNotifications(committed)
 	s.releaseTxnAdvisory()
 	s.txn.kv, s.txn.coll = nil, nil
 	s.txn.asOf = 0
@@ -276,7 +283,7 @@ func (s *Session) savepoint(name string) error {
 	}
 	t := s.ensureTxn()
 	s.txn.savepoints = append(s.txn.savepoints, savepoint{
-		name: name, kv: t.Savepoint(), settings: s.vars.Mark(), readOnly: s.txn.readOnly, deferrable: s.txn.deferrable,
+		name: name, kv: t.Savepoint(), settings: s.vars.Mark(), notices: s.notices.mark(), readOnly: s.txn.readOnly, deferrable: s.txn.deferrable,
 		deferred: s.txn.deferred.Mark(),
 	})
 	return nil
@@ -347,6 +354,7 @@ func (s *Session) rollbackTo(name string) error {
 	}
 	s.vars.RollbackTo(sp.settings)
 	s.txn.deferred = sp.deferred.Mark()
+	s.notices.rollbackTo(sp.notices)
 	s.txn.readOnly, s.txn.deferrable = sp.readOnly, sp.deferrable
 	s.useRole()
 	s.forgetSavepoints(i + 1)

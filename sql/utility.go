@@ -200,7 +200,7 @@ func (s *Session) discard(what string) error {
 			return err
 		}
 		clear(s.prepared)
-		s.notices.unlistenAll()
+		s.unlistenAll()
 		s.endSessionLocks()
 	}
 	if what == "ALL" || what == "SEQUENCES" {

@@ -55,6 +55,7 @@ const (
 //	table 8  row ids       table u32                  -> counter
 //	table 9  statistics    table u32                  -> package stats
 //	table 10 advisory      database u32, space, key   -> nothing is stored, only locked
+//	table 11 notifications time u64, txn, number u32   -> package sql (notifyhub.go)
 //
 // All integers in keys are big-endian; the index id is 1.
 const (
@@ -68,6 +69,8 @@ const (
 	SysRowIDs      uint32 = 8
 	SysStatistics  uint32 = 9
 	SysAdvisory    uint32 = 10
+
+	SysNotifications uint32 = 11
 )
 
 // SystemKey returns the key of a row of a system table: the table's prefix and
