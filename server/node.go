@@ -280,8 +280,8 @@ func (n *Node) openStore(context.Context) error {
 	raft := raftgroup.Config{
 		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "log"), SnapshotDir: n.fs.PathJoin(n.dir, "snapshots"),
 		Events: raftgroup.EventListener{
-			Fatal:            n.fatal,
-			SlowSync:         func(d time.Duration) { n.log.Warn("slow sync of the log", "took", d) },
+			Fatal:    n.fatal,
+			SlowSync: func(d time.Duration) { n.log.Warn("slow sync of the log", "took", d) },
 			SupportWithdrawn: func(s keys.StoreID, _ uint64) {
 				n.log.Info("store is silent; support withdrawn", "store", s)
 				if node, ok := n.registry.StoreNode(s); ok {
