@@ -366,6 +366,9 @@ func (s *Session) needsTxn(st ast.Statement) bool {
 	if c, ok := st.(*ast.Copy); ok {
 		return c.From
 	}
+	if _, ok := st.(*ast.Do); ok {
+		return true
+	}
 	return schemachange.Handles(st)
 }
 
@@ -428,7 +431,7 @@ func (s *Session) utility(p *portal) (Tag, error) {
 	case *ast.SetConstraints:
 		return tag, s.setConstraints(st)
 	case *ast.Do:
-		return tag, sqlstate.Unsupported("DO: procedural language code")
+		return s.do(st)
 	case *ast.Unsupported:
 		return tag, sqlstate.Unsupported("%s", st.What)
 	}
