@@ -176,7 +176,8 @@ const (
 	// attempt made at TS or later (EndTxn.SentAt), and keeps every attempt sent
 	// before the question from committing in one phase or making a record after the
 	// answer. Without an anchor in PushTxn all records of the range are looked
-	// through. R: TxnStatus, PushedTS, Record. Committed (at PushedTS), aborted (it has not and
+	// through. With PushTouch it only looks, and forbids nothing.
+	// R: TxnStatus, PushedTS, Record. Committed (at PushedTS), aborted (it has not and
 	// will not), pending, staging or prepared (its record, which decides), or unknown
 	// (the range does not remember that far back).
 	OpQueryOutcome

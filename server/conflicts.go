@@ -33,6 +33,7 @@ func (n *Node) registerConflictCalls() {
 		}
 		return nil, nil
 	})
+	handle(n, callTxnOutcome, n.localOutcome)
 	handle(n, callConflicts, func(context.Context, none) ([]sql.ConflictInfo, error) {
 		if n.stage.Load() < stageSQL {
 			return nil, errStarting

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
+	"github.com/spanlite/spanlite/txn"
 )
 
 // Cluster is what the SQL layer knows of the cluster, through the server.
@@ -17,6 +19,8 @@ type Cluster interface {
 	Ranges(ctx context.Context) ([]RangeInfo, error)
 	// DescribeTxn asks a node about one of its transactions; nil if it knows none.
 	DescribeTxn(ctx context.Context, node keys.NodeID, id kv.TxnID) (*TxnInfo, error)
+	// TxnOutcome finds out how a transaction has ended.
+	TxnOutcome(ctx context.Context, h txn.Handle) (TxnOutcome, error)
 	// Conflicts returns the last conflicts of all nodes that answer, oldest first.
 	Conflicts(ctx context.Context) ([]ConflictInfo, error)
 	// Waits returns the waits for row locks at all nodes that answer.
@@ -24,6 +28,12 @@ type Cluster interface {
 	// WakeListeners tells the other nodes that notifications have been committed. It
 	// is a hint: what fails is made up for.
 	WakeListeners(ctx context.Context)
+}
+
+// TxnOutcome is what is known of a transaction.
+type TxnOutcome struct {
+	Outcome txn.Outcome   `json:"outcome"`
+	TS      hlc.Timestamp `json:"ts"` // of the commit
 }
 
 // WaitInfo is a transaction that waits for a lock.

@@ -191,6 +191,8 @@ func (p place) describe(key keys.Key) string {
 // into.
 func (s *Session) explainConflict(err error, e *sqlstate.Error) *sqlstate.Error {
 	switch e.Code {
+	case sqlstate.StatementCompletionUnknown:
+		return nameUnknown(err, e)
 	case sqlstate.SerializationFailure, sqlstate.DeadlockDetected, sqlstate.LockNotAvailable:
 	default:
 		return e

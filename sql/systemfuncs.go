@@ -100,6 +100,8 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		return null, nil
 	case "pg_cancel_backend", "pg_terminate_backend":
 		return f.signal(coll, uint32(args[0].Int()), fn.Name == "pg_terminate_backend")
+	case "spanlite_txn_id":
+		return s.transactionName(), nil
 	case "pg_blocking_pids":
 		return s.blockingPIDs(ec.Ctx, uint32(args[0].Int()))
 	case "pg_is_in_recovery":
@@ -143,6 +145,8 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 // CallSystemSet implements expr.System.
 func (f systemFunctions) CallSystemSet(ec *expr.EvalContext, fn *expr.Function, args []types.Datum) (expr.SetIter, error) {
 	switch fn.Name {
+	case "spanlite_txn_outcome":
+		return f.s.txnOutcome(ec.Ctx, args[0])
 	case "aclexplode":
 		return aclExplode(f.s.collection(), args[0]), nil
 	case "pg_listening_channels":

@@ -84,7 +84,7 @@ func (t *Txn) commitFailed(err error) error {
 		t.status = statusAmbiguous
 		t.db.metrics.Ambiguous.Add(1)
 		t.releaseAsync()
-		return err
+		return &UnknownOutcomeError{Txn: t.Handle(), Cause: err}
 	}
 	return t.failed(err)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/invariant"
 )
 
 // moveUp moves the snapshot to at least to. That is free while nothing has been
@@ -28,7 +29,7 @@ func (t *Txn) moveUp(ctx context.Context, to hlc.Timestamp, reason kv.RetryReaso
 		t.moveReadTS(to)
 		return nil
 	}
-	if len(t.reads.spans) > 0 {
+	if len(t.reads.spans) > 0 && !invariant.Mutated(invariant.SkipRefresh) {
 		if err := t.refresh(ctx, to); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/outcome"
 )
 
 // registry lists the transactions of this gateway that hold locks or may have
@@ -14,6 +15,9 @@ import (
 // path of every UPDATE.
 type registry struct {
 	shards [registryShards]registryShard
+	// ended remembers how the last of them have ended. Of a commit whose outcome is
+	// unknown it says nothing.
+	ended outcome.Memory
 }
 
 const registryShards = 64
@@ -59,6 +63,13 @@ func (t *Txn) unregister() {
 		return
 	}
 	t.registered = false
+	// First, so that there is no time at which nothing is known of it.
+	switch t.status {
+	case statusCommitted:
+		t.db.registry.ended.Add(outcome.Outcome{ID: t.meta.ID, TS: t.commitTS, At: t.meta.StartTS})
+	case statusAborted:
+		t.db.registry.ended.Add(outcome.Outcome{ID: t.meta.ID, At: t.meta.StartTS})
+	}
 	s := t.db.registry.shard(t.meta.ID)
 	s.mu.Lock()
 	delete(s.txns, t.meta.ID)

@@ -29,8 +29,7 @@ func fromControl(err error) *Error {
 	// Ambiguity first: whatever else is wrong, it must not be hidden.
 	if e, ok := errors.AsType[*kv.AmbiguousError](err); ok {
 		return New(StatementCompletionUnknown, "result is ambiguous: the transaction may or may not have committed").
-			WithDetail("%v", e.Cause).
-			WithHint("spanlite_txn_outcome() tells the outcome while it is remembered.")
+			WithDetail("%v", e.Cause)
 	}
 	if e, ok := errors.AsType[*kv.RetryError](err); ok {
 		return serialization(e.Reason.String(), e.Conflict)

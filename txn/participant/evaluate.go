@@ -9,6 +9,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/invariant"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/mvcc"
 	"github.com/spanlite/spanlite/kv/replica"
@@ -563,7 +564,7 @@ func noteRead(c *tscache.Cache, s keys.Span, ts hlc.Timestamp, id kv.TxnID) {
 // may write key without being seen by a read that was served already.
 func above(c *tscache.Cache, key keys.Key, ts hlc.Timestamp, id kv.TxnID) hlc.Timestamp {
 	read, reader := c.GetPoint(key)
-	if read < ts {
+	if read < ts || invariant.Mutated(invariant.SkipTimestampCache) {
 		return ts
 	}
 	if reader == id && id != (kv.TxnID{}) {

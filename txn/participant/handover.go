@@ -6,6 +6,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/invariant"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/txn/locktable"
 )
@@ -26,7 +27,12 @@ const (
 )
 
 // ExportLocks implements replica.LockKeeper.
-func (p *Participant) ExportLocks(span keys.Span) []byte { return encodeLocks(p.locks.Export(span)) }
+func (p *Participant) ExportLocks(span keys.Span) []byte {
+	if invariant.Mutated(invariant.ForgetLocks) {
+		return nil
+	}
+	return encodeLocks(p.locks.Export(span))
+}
 
 // ImportLocks implements replica.LockKeeper.
 func (p *Participant) ImportLocks(data []byte) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/invariant"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/mvcc"
 )
@@ -54,7 +55,7 @@ func (e *evaluation) mayOverwrite(o *kv.Op) error {
 	switch {
 	case err != nil:
 		return err
-	case o.Lock != kv.LockNone && n.TS > o.TS:
+	case o.Lock != kv.LockNone && n.TS > o.TS && !invariant.Mutated(invariant.ForgetLocks):
 		return &kv.RetryError{Reason: kv.RetryLockLost, RetryTS: n.TS,
 			Conflict: kv.Conflict{Key: keys.Clone(o.Key), Since: n.TS}}
 	case o.Lock == kv.LockNone && n.TS > t.ReadTS:

@@ -312,8 +312,10 @@ func (e *evaluation) queryOutcome(o *kv.Op) error {
 		return errNeedsTxn
 	}
 	o.Record, o.PushedTS = nil, 0
-	e.markRecord(t.ID)
-	e.req.Cache.AddRecord(e.askedKey(t.ID), e.req.Now)
+	if o.PushKind != kv.PushTouch {
+		e.markRecord(t.ID)
+		e.req.Cache.AddRecord(e.askedKey(t.ID), e.req.Now)
+	}
 	var rec *kv.TxnRecord
 	var err error
 	if t.Anchor != nil {

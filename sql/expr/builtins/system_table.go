@@ -206,6 +206,8 @@ bool pg_try_advisory_xact_lock_shared(int8) v
 bool row_security_active(oid)
 bool row_security_active(text)
 text shobj_description(oid, name)
+text spanlite_txn_id() v
+record spanlite_txn_outcome(text) v set: outcome text, committed_at timestamptz
 int8 txid_current()
 int8 txid_current_if_assigned()
 `
