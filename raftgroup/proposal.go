@@ -7,6 +7,8 @@ import (
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/spanlite/spanlite/kv/invariant"
 )
 
 // proposalState is the part of a Proposal that the group uses while it is on its
@@ -178,6 +180,9 @@ func (g *Group) propose() {
 			continue
 		}
 		e := raftpb.Entry{Type: raftpb.EntryNormal, Data: p.Data}
+		if invariant.Mutated(invariant.EarlyAck) {
+			e.Data = append([]byte(nil), p.Data...)
+		}
 		if p.changes != nil {
 			if err := g.checkChange(p.changes); err != nil {
 				p.finish(0, err)
@@ -211,6 +216,8 @@ func (g *Group) propose() {
 			// A change of an earlier term is not applied yet: raft has put an empty entry
 			// in the place of this one.
 			p.finish(0, ErrChangePending)
+		case p.changes == nil && !g.alone() && invariant.Mutated(invariant.EarlyAck):
+			p.finish(Index(ents[i].Index), nil)
 		default:
 			g.pending = append(g.pending, pendingProposal{index: ents[i].Index, term: ents[i].Term, p: p})
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/kv/hlc"
+	"github.com/spanlite/spanlite/kv/invariant"
 	"github.com/spanlite/spanlite/raftgroup"
 )
 
@@ -22,7 +23,7 @@ func (r *Replica) lease(ts hlc.Timestamp) (l raftgroup.Lease, ok bool) {
 		return l, false
 	}
 	l = b.g.Lease()
-	return l, l.Covers(ts) && r.leaseTerm.Load() == uint64(l.Term)
+	return l, (l.Covers(ts) || l.Held && invariant.Mutated(invariant.EternalLease)) && r.leaseTerm.Load() == uint64(l.Term)
 }
 
 // awaitLease waits, for a bounded time, for a lease that this replica may be

@@ -471,6 +471,9 @@ func (r *Replica) LeaseChanged(l raftgroup.Lease) {
 		r.mu.handover = nil
 		r.mu.Unlock()
 		r.cfg.Clock.Update(floor)
+		if invariant.Mutated(invariant.ForgetReads) {
+			floor = 0
+		}
 		r.tsc.Store(tscache.New(floor))
 		r.p.LeaseStarted()
 		if handover != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/invariant"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/latch"
 )
@@ -128,7 +129,7 @@ func (r *Replica) execute(ctx context.Context, req *Request, write bool) error {
 			return err
 		}
 		req.Cache = r.tsc.Load()
-		req.NoIntents = r.intents.Load() == 0
+		req.NoIntents = r.intents.Load() == 0 || invariant.Mutated(invariant.IgnoreIntents)
 		req.sequenced = true
 		ok, err = r.p.Sequence(req)
 		if ok && err == nil {
