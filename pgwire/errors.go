@@ -36,9 +36,19 @@ func (w *writer) errorMessage(typ byte, err error) {
 	w.errorField('c', e.Column)
 	w.errorField('d', e.DataType)
 	w.errorField('n', e.Constraint)
+	if e.Code == sqlstate.FeatureNotSupported && e.Message == stalePlan {
+		w.errorField('R', stalePlanRoutine)
+	}
 	w.out = append(w.out, 0)
 	w.end(m)
 }
+
+// pgjdbc and ActiveRecord know by the name of the routine that raised it in PostgreSQL
+// that preparing a statement again will help.
+const (
+	stalePlan        = "cached plan must not change result type"
+	stalePlanRoutine = "RevalidateCachedQuery"
+)
 
 // errorField appends one field; an empty one is left out.
 func (w *writer) errorField(code byte, value string) {

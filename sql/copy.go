@@ -357,7 +357,7 @@ func (s *Session) copyTo(st *ast.Copy) (Tag, error) {
 		return Tag{}, err
 	}
 	if opts.Kind == copyfmt.Binary {
-		if err := s.client.CopyData(copyfmt.AppendBinaryTrailer(nil)); err != nil {
+		if err := s.client.CopyData(copyfmt.AppendBinaryTrailer(out.head)); err != nil {
 			return Tag{}, err
 		}
 	}
@@ -401,12 +401,16 @@ type copySink struct {
 	columns []Column
 	buf     []byte
 	field   []byte
+	// head is the header of a binary stream until the first row is sent, in whose message
+	// clients expect it.
+	head []byte
 }
 
 // begin sends what comes before the rows.
 func (c *copySink) begin(names []string) error {
 	if c.o.Kind == copyfmt.Binary {
-		return c.s.client.CopyData(copyfmt.AppendBinaryHeader(nil))
+		c.head = copyfmt.AppendBinaryHeader(nil)
+		return nil
 	}
 	if !c.o.Header {
 		return nil
@@ -435,7 +439,7 @@ func (c *copySink) escaped(dst, field []byte, i int) []byte {
 func (c *copySink) Rows(b *types.Batch) error {
 	for k := range b.Len() {
 		i := b.RowAt(k)
-		c.buf = c.buf[:0]
+		c.buf, c.head = append(c.buf[:0], c.head...), nil
 		if c.o.Kind == copyfmt.Binary {
 			c.buf = append(c.buf, byte(len(c.columns)>>8), byte(len(c.columns)))
 		}

@@ -21,8 +21,9 @@ type preparedStatement struct {
 	// compiled is the plan; it is renewed when the catalog has moved on. Nil for
 	// statements that have no plan.
 	compiled *compiled
-	// described are the result columns the client was told; a renewed plan must
-	// not differ (0A000).
+	// described are the result columns as they were when the statement was prepared or
+	// described last; a renewed plan must not differ (0A000), since drivers remember
+	// them.
 	described []Column
 	fromSQL   bool
 	seenOnce  bool
@@ -83,6 +84,7 @@ func (s *Session) prepareText(name, text string, paramTypes []uint32) error {
 		if err := s.compile(ps); err != nil {
 			return err
 		}
+		ps.described = ps.compiled.columns
 	}
 	if name != "" {
 		s.prepared[name] = ps

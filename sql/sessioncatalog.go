@@ -131,8 +131,32 @@ func (s *Session) login(ctx context.Context) error {
 	return nil
 }
 
-// dropTemporary executes DISCARD TEMP: there are no temporary tables.
-func (s *Session) dropTemporary() error { return nil }
+// dropTemporary executes DISCARD TEMP, and is the end of a session's temporary tables.
+func (s *Session) dropTemporary() error {
+	schema := s.tempSchema
+	if schema == 0 {
+		return nil
+	}
+	if s.txn.block == blockOpen {
+		return sqlstate.New(sqlstate.ActiveSQLTransaction, "DISCARD TEMP cannot run inside a transaction block")
+	}
+	s.tempSchema, s.tempEmptied = 0, nil
+	return s.srv.cfg.Schema.DropTemp(&s.ctx, schema)
+}
+
+// adoptTemporary takes note of the temporary tables of a transaction that has committed.
+func (s *Session) adoptTemporary(coll *catalog.Collection) {
+	if coll.Path.TempSchema == 0 || !coll.HasChanges() {
+		return
+	}
+	s.tempSchema = coll.Path.TempSchema
+	coll.EachChange(func(was, is catalog.Descriptor) bool {
+		if t, ok := is.(*catalog.Table); ok && was == nil && t.OnCommit == catalog.OnCommitDelete {
+			s.tempEmptied = append(s.tempEmptied, t.ID)
+		}
+		return true
+	})
+}
 
 // endSessionLocks releases advisory locks of the session.
 func (s *Session) endSessionLocks() { s.unlockAllAdvisory() }
@@ -188,6 +212,12 @@ func (n sessionNames) LookupReg(t *types.T, text string) (types.OID, error) {
 			}
 			return fs[0].OID, nil
 		}
+		switch ids := system.FunctionsNamed(full.Name); {
+		case len(ids) == 1:
+			return ids[0], nil
+		case len(ids) > 1:
+			return 0, sqlstate.New(sqlstate.AmbiguousFunction, "more than one function named \"%s\"", full.Name)
+		}
 		return 0, sqlstate.New(sqlstate.UndefinedFunction, "function \"%s\" does not exist", text)
 	}
 	return 0, sqlstate.Unsupported("look-up of type %s by name", t)
@@ -213,6 +243,9 @@ func (n sessionNames) RegName(t *types.T, oid types.OID) (string, bool) {
 	case types.OIDRegproc, types.OIDRegprocedure:
 		if f := n.s.srv.cfg.Registry.FunctionByOID(oid); f != nil {
 			return f.Name, true
+		}
+		if name := system.FunctionName(oid); name != "" {
+			return name, true
 		}
 	}
 	return "", false

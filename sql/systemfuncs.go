@@ -147,6 +147,8 @@ func (f systemFunctions) CallSystemSet(ec *expr.EvalContext, fn *expr.Function, 
 	switch fn.Name {
 	case "spanlite_txn_outcome":
 		return f.s.txnOutcome(ec.Ctx, args[0])
+	case "pg_get_keywords":
+		return &rowSet{rows: system.Keywords()}, nil
 	case "aclexplode":
 		return aclExplode(f.s.collection(), args[0]), nil
 	case "pg_listening_channels":

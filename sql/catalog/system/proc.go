@@ -235,3 +235,35 @@ var staticComments = sync.OnceValue(func() map[commentKey]string {
 func BuiltinComment(id types.OID, class string) string {
 	return staticComments()[commentKey{id, classes[class]}]
 }
+
+// procNames finds the built-in functions of a name.
+var procNames = sync.OnceValue(func() map[string][]types.OID {
+	out := map[string][]types.OID{}
+	for id, p := range procs() {
+		out[p.name] = append(out[p.name], id)
+	}
+	return out
+})
+
+// FunctionsNamed returns the built-in functions of a name, those that only PostgreSQL
+// has included: clients ask for array_in and its like in order to recognise them.
+func FunctionsNamed(name string) []types.OID { return procNames()[name] }
+
+// FunctionName returns the name of a built-in function, "" if there is none.
+func FunctionName(id types.OID) string {
+	if p := procs()[id]; p != nil {
+		return p.name
+	}
+	return ""
+}
+
+// Keywords returns the rows of pg_get_keywords: word, catcode, barelabel, catdesc,
+// baredesc.
+func Keywords() []types.Row {
+	var rows []types.Row
+	for line := range strings.SplitSeq(staticText()["pg_get_keywords"].body, "\n") {
+		f := strings.Split(line, "\t")
+		rows = append(rows, types.Row{text(f[0]), char(f[1][0]), boolean(f[2] == "t"), text(f[3]), text(f[4])})
+	}
+	return rows
+}

@@ -115,6 +115,10 @@ func contents(ctx context.Context, conn *pgx.Conn, file string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	b.WriteString(">pg_get_keywords word catcode barelabel catdesc baredesc\n")
+	if _, err := conn.PgConn().CopyTo(ctx, &b, "copy (select * from pg_get_keywords() order by 1) to stdout"); err != nil {
+		return err
+	}
 	var z bytes.Buffer
 	w, err := gzip.NewWriterLevel(&z, gzip.BestCompression)
 	if err != nil {
