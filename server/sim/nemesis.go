@@ -253,7 +253,7 @@ func (n *nemesis) calm(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
 		if n.r.c.Node(node) == nil {
 			if err := n.r.c.Restart(ctx, node); err != nil {
-				t.Errorf("node %d does not start: %v\nseed %d", node, err, n.r.cfg.Seed)
+				n.r.fail(t, "node %d does not start: %v", node, err)
 			}
 		}
 		cancel()

@@ -33,6 +33,9 @@ type Config struct {
 	Faults []Fault
 	// Node changes the configuration of a node.
 	Node func(node int, cfg *server.Config)
+	// Mutated: something is broken on purpose, so that a cluster which fails counts
+	// as an anomaly and not as a failure of the test.
+	Mutated bool
 }
 
 // maxOffset is what the nodes are told of their clocks. The faults keep within.
@@ -120,6 +123,7 @@ const setupTimeout = 2 * time.Minute
 func (r *run) simulate(t *testing.T) {
 	r.c = testcluster.Start(t, testcluster.Options{
 		Nodes: r.cfg.Nodes, Seed: r.cfg.Seed, MaxOffset: maxOffset, Config: r.cfg.Node,
+		Fatal: func(node int, err error) { r.fail(t, "node %d: %v", node, err) },
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
 	defer cancel()
@@ -169,8 +173,19 @@ func (r *run) final(t *testing.T) {
 			pause(ctx, 100*time.Millisecond)
 		}
 		if err != nil {
-			t.Errorf("the cluster has not recovered: %v\nseed %d", err, r.cfg.Seed)
+			r.fail(t, "the cluster has not recovered: %v", err)
 		}
+	}
+}
+
+// fail reports what no history shows.
+func (r *run) fail(t *testing.T, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := history.Anomaly{Name: "failure", Detail: fmt.Sprintf(format, args...)}
+	r.result.Anomalies = append(r.result.Anomalies, a)
+	if !r.cfg.Mutated {
+		t.Errorf("%s\nseed %d", a, r.cfg.Seed)
 	}
 }
 

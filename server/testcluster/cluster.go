@@ -27,6 +27,9 @@ type Options struct {
 	MaxOffset time.Duration
 	// Config changes the configuration of a node before each of its starts.
 	Config func(node int, cfg *server.Config)
+	// Fatal is called when a node reports that it must not go on. Default: the test
+	// fails.
+	Fatal func(node int, err error)
 	// Logger receives what the nodes have to say. Default: nobody.
 	Logger *slog.Logger
 }
@@ -67,6 +70,9 @@ func Start(tb testing.TB, opts Options) *Cluster {
 	}
 	if opts.MaxOffset == 0 {
 		opts.MaxOffset = 250 * time.Millisecond
+	}
+	if opts.Fatal == nil {
+		opts.Fatal = func(node int, err error) { tb.Errorf("node %d: %v", node, err) }
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -156,7 +162,7 @@ func (c *Cluster) Restart(ctx context.Context, node int) error {
 	c.dying.Go(func() {
 		select {
 		case err := <-n.Fatal():
-			c.tb.Errorf("node %d: %v", node, err)
+			c.opts.Fatal(node, err)
 		case <-watch.Done():
 		}
 	})
