@@ -134,7 +134,7 @@ func compare(sql string, want, got answer) string {
 	switch {
 	case want.tag != got.tag:
 		return fmt.Sprintf("command tag: want %s, got %s", want.tag, got.tag)
-	case !slices.Equal(want.columns, got.columns):
+	case !slices.Equal(want.columns, got.columns) && !(anyOrder.MatchString(sql) && sameButModifiers(want.columns, got.columns)):
 		return fmt.Sprintf("columns: want %s\n          got %s", strings.Join(want.columns, ", "), strings.Join(got.columns, ", "))
 	case !slices.Equal(want.notices, got.notices):
 		return fmt.Sprintf("notices: want %q\n          got %q", want.notices, got.notices)
@@ -145,6 +145,18 @@ func compare(sql string, want, got answer) string {
 	return ""
 }
 
+// sameButModifiers compares columns without their type modifiers: PostgreSQL may find one when it simplifies a plan.
+func sameButModifiers(want, got []string) bool {
+	return slices.EqualFunc(want, got, func(a, b string) bool {
+		return modifier.ReplaceAllString(a, "") == modifier.ReplaceAllString(b, "")
+	})
+}
+
+var modifier = regexp.MustCompile(`\(-?\d+\)/`)
+
+// anyOrder marks a random query: its order may leave equal rows that print differently (1.0 and 1.00).
+var anyOrder = regexp.MustCompile(`^/\* any order \*/`)
+
 func sameRows(sql string, want, got answer) bool {
 	if len(want.rows) != len(got.rows) {
 		return false
@@ -152,7 +164,7 @@ func sameRows(sql string, want, got answer) bool {
 	if want.equal(got) {
 		return true
 	}
-	if orderBy.MatchString(sql) {
+	if orderBy.MatchString(sql) && !anyOrder.MatchString(sql) {
 		return false
 	}
 	slices.SortFunc(want.rows, slices.Compare)

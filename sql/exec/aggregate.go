@@ -30,6 +30,10 @@ type aggOp struct {
 	done     bool
 	sel      []uint16
 
+	// Hashed aggregation beyond work_mem (spill_aggregate.go).
+	spill   *aggSpill
+	waiting []aggPart
+
 	// Sorted aggregation.
 	cur     int // group number of the group in progress, -1 if none
 	pending []uint32
@@ -69,6 +73,14 @@ func newAgg(r *run, in operator, n *plan.PAggregate) *aggOp {
 
 func (a *aggOp) Open() error {
 	a.reset()
+	a.closeParts()
+	a.begin()
+	return a.in.Open()
+}
+
+// begin makes empty states.
+func (a *aggOp) begin() {
+	a.n1, a.next, a.done, a.cur, a.eof, a.curKey = 0, 0, false, -1, false, nil
 	for _, g := range a.aggs {
 		g.state = g.n.Call.Fn.Agg(g.n.Call)
 		if g.n.Distinct {
@@ -91,8 +103,6 @@ func (a *aggOp) Open() error {
 			g.rows = newRowStore(ts, a.r.c.Mem)
 		}
 	}
-	a.n1, a.next, a.done, a.cur, a.eof, a.curKey = 0, 0, false, -1, false, nil
-	return a.in.Open()
 }
 
 func (a *aggOp) reset() {
@@ -117,6 +127,7 @@ func (a *aggOp) reset() {
 
 func (a *aggOp) Close() {
 	a.reset()
+	a.closeParts()
 	a.in.Close()
 }
 
@@ -141,7 +152,7 @@ func (a *aggOp) emit() (*types.Batch, error) {
 	}
 	if !a.done {
 		a.done = true
-		if err := a.consume(); err != nil {
+		if err := a.consume(a.in); err != nil {
 			return nil, err
 		}
 		for _, g := range a.aggs {
@@ -152,7 +163,10 @@ func (a *aggOp) emit() (*types.Batch, error) {
 	}
 	n := min(a.n1-a.next, types.BatchSize)
 	if n <= 0 {
-		return nil, nil
+		if more, err := a.nextPart(); !more || err != nil {
+			return nil, err
+		}
+		return a.emit()
 	}
 	a.out.Reset()
 	for c := range a.outKeys {
@@ -196,7 +210,7 @@ func (a *aggOp) results(from, n int) error {
 }
 
 // consume reads the whole input.
-func (a *aggOp) consume() error {
+func (a *aggOp) consume(in operator) error {
 	plain := len(a.n.Keys) == 0 && a.n.Sets == nil
 	if plain {
 		a.n1 = 1
@@ -209,13 +223,15 @@ func (a *aggOp) consume() error {
 			keys[i] = i
 		}
 		a.table = newHashTable(newRowStore(a.keyTs, a.r.c.Mem), keys)
-		if err := a.emptySets(); err != nil {
-			return err
+		if a.spill == nil {
+			if err := a.emptySets(); err != nil {
+				return err
+			}
 		}
 	}
 	vecs := make([]*types.Vec, len(a.n.Keys))
 	for {
-		b, err := a.in.Next()
+		b, err := in.Next()
 		if err != nil {
 			return err
 		}
@@ -233,10 +249,7 @@ func (a *aggOp) consume() error {
 			return err
 		}
 		if a.n.Sets == nil {
-			err = a.group(vecs, b)
-			if err == nil {
-				err = a.accumulate(b, a.groups[:])
-			}
+			err = a.groupAndAccumulate(vecs, b, 0)
 		} else {
 			err = a.groupSets(vecs, b)
 		}
@@ -244,6 +257,7 @@ func (a *aggOp) consume() error {
 		if err != nil {
 			return err
 		}
+		a.checkMemory()
 		if err := a.r.canceled(); err != nil {
 			return err
 		}
@@ -310,14 +324,29 @@ func (a *aggOp) setVecs(vecs []*types.Vec, no int, b *types.Batch) []*types.Vec 
 
 func (a *aggOp) groupSets(vecs []*types.Vec, b *types.Batch) error {
 	for no := range a.n.Sets {
-		if err := a.group(a.setVecs(vecs, no, b), b); err != nil {
-			return err
+		if a.spill != nil && a.spill.only >= 0 && no != a.spill.only {
+			continue
 		}
-		if err := a.accumulate(b, a.groups[:]); err != nil {
+		if err := a.groupAndAccumulate(a.setVecs(vecs, no, b), b, no); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// groupAndAccumulate feeds the rows of a batch to their groups in one grouping set.
+func (a *aggOp) groupAndAccumulate(vecs []*types.Vec, b *types.Batch, set int) error {
+	if a.spill != nil && a.spill.on {
+		rest, err := a.spillNew(vecs, b, set)
+		if err != nil || rest.Len() == 0 {
+			return err
+		}
+		b = rest
+	}
+	if err := a.group(vecs, b); err != nil {
+		return err
+	}
+	return a.accumulate(b, a.groups[:])
 }
 
 // group finds or makes the group of each row.

@@ -24,8 +24,10 @@
 //
 // # Memory
 //
-// What grows with the data is accounted for with the query's Monitor. Sorts write
-// sorted runs to temporary files beyond work_mem; other operators end in 53200 at the query's limit.
+// What grows with the data is accounted for with the query's Monitor. Beyond work_mem sorts write
+// sorted runs to temporary files, hash joins and hashed aggregation divide their input into files by hash (spill.go and
+// its neighbours). What is kept in memory otherwise (WITH queries, materialised inner sides, set operations) ends in
+// 53200 at the query's limit.
 //
 // # Not done here
 //

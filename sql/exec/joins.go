@@ -22,6 +22,8 @@ type joinOutput struct {
 	lIdx   []uint16
 	rIdx   []uint32
 	onCols []bool // columns that On refers to
+	// lastL are the positions in the left batch that the rows returned last come from, nil for right rows alone.
+	lastL []uint16
 }
 
 func newJoinOutput(r *run, kind plan.JoinKind, left, right []*types.T, on []expr.Expr, out []int) *joinOutput {
@@ -119,7 +121,7 @@ func (j *joinOutput) test(left *types.Batch, right *rowStore) ([]uint16, error) 
 // emit makes the output batch of the pairs (lIdx, rIdx).
 func (j *joinOutput) emit(left *types.Batch, right *rowStore, lIdx []uint16, rIdx []uint32) *types.Batch {
 	b := j.batch
-	b.N, b.Sel = len(lIdx), nil
+	b.N, b.Sel, j.lastL = len(lIdx), nil, lIdx
 	for o, c := range j.out {
 		if c < j.nLeft {
 			gatherLeft(b.Cols[o], left.Cols[c], lIdx)
@@ -133,7 +135,7 @@ func (j *joinOutput) emit(left *types.Batch, right *rowStore, lIdx []uint16, rId
 // emitLeft makes a batch of left rows without a partner.
 func (j *joinOutput) emitLeft(left *types.Batch, lIdx []uint16) *types.Batch {
 	b := j.batch
-	b.N, b.Sel = len(lIdx), nil
+	b.N, b.Sel, j.lastL = len(lIdx), nil, lIdx
 	for o, c := range j.out {
 		if c < j.nLeft {
 			gatherLeft(b.Cols[o], left.Cols[c], lIdx)
@@ -147,7 +149,7 @@ func (j *joinOutput) emitLeft(left *types.Batch, lIdx []uint16) *types.Batch {
 // emitRight makes a batch of right rows without a partner.
 func (j *joinOutput) emitRight(right *rowStore, rIdx []uint32) *types.Batch {
 	b := j.batch
-	b.N, b.Sel = len(rIdx), nil
+	b.N, b.Sel, j.lastL = len(rIdx), nil, nil
 	for o, c := range j.out {
 		if c < j.nLeft {
 			fillNull(b.Cols[o], j.ts[c], len(rIdx))
@@ -302,6 +304,9 @@ type hashJoinOp struct {
 	tail      int // next right row of a full join's end
 	phase     int
 	anyRight  bool
+	// level is how often the input was divided already; spilled runs the join when the right side does not fit.
+	level   int
+	spilled *spilledJoin
 }
 
 func newHashJoin(r *run, n *plan.PHashJoin, left, right operator) *hashJoinOp {
@@ -325,6 +330,10 @@ func (h *hashJoinOp) reset() {
 	if h.right != nil {
 		h.right.reset()
 		h.right = nil
+	}
+	if h.spilled != nil {
+		h.spilled.close()
+		h.spilled = nil
 	}
 	h.table, h.used = nil, nil
 	h.rightNull, h.anyRight = false, false
@@ -381,17 +390,24 @@ func (h *hashJoinOp) build() error {
 		for i, c := range keyCols {
 			keys[i] = cols[c]
 		}
-		if !keepNull {
-			h.dropNullKeys(b, keys)
+		if !keepNull && dropNullKeys(b, keys) {
+			h.rightNull = true
 		}
 		hashVecs(keys, b, h.hashes[:])
-		err = h.right.addVecs(cols, b)
-		if err == nil {
+		if h.spilled != nil {
+			err = h.spilled.addRight(cols[:width], b, h.hashes[:])
+		} else {
+			err = h.right.addVecs(cols, b)
+		}
+		if err == nil && h.spilled == nil {
 			for k, n := 0, b.Len(); k < n && err == nil; k++ {
 				err = h.table.link(h.hashes[b.RowAt(k)])
 			}
 		}
 		returnAll(h.r.ec, cols[width:], owned)
+		if err == nil && h.spilled == nil && h.right.held > h.r.workMemBytes() && h.level < maxSpillLevel {
+			err = h.spill(width)
+		}
 		if err != nil {
 			return err
 		}
@@ -405,28 +421,30 @@ func (h *hashJoinOp) build() error {
 	return nil
 }
 
-// dropNullKeys deselects rows with a NULL key, which match nothing.
-func (h *hashJoinOp) dropNullKeys(b *types.Batch, keys []*types.Vec) {
+// dropNullKeys deselects rows with a NULL key, which match nothing, and reports whether there are any.
+func dropNullKeys(b *types.Batch, keys []*types.Vec) bool {
 	has := false
 	for _, v := range keys {
 		has = has || v.HasNulls
 	}
 	if !has {
-		return
+		return false
 	}
+	found := false
 	sel := b.SelBuffer()
 rows:
 	for k, n := 0, b.Len(); k < n; k++ {
 		i := b.RowAt(k)
 		for _, v := range keys {
 			if v.IsNull(i) {
-				h.rightNull = true
+				found = true
 				continue rows
 			}
 		}
 		sel = append(sel, uint16(i))
 	}
 	b.Sel = sel
+	return found
 }
 
 func (h *hashJoinOp) Next() (*types.Batch, error) {
@@ -438,6 +456,9 @@ func (h *hashJoinOp) Next() (*types.Batch, error) {
 	}
 	if h.n.NullAware && h.rightNull {
 		return nil, nil // x NOT IN (..., NULL, ...) is never true
+	}
+	if h.spilled != nil {
+		return h.spilled.Next()
 	}
 	for h.phase == 0 {
 		if h.left == nil {
@@ -489,7 +510,7 @@ func (h *hashJoinOp) begin(b *types.Batch) error {
 	h.owned = owned
 	if h.n.NullAware && h.anyRight {
 		// A NULL on the left is neither in nor not in a list that has something.
-		h.dropNullKeys(b, h.keys)
+		dropNullKeys(b, h.keys)
 	}
 	hashVecs(h.keys, b, h.hashes[:])
 	h.joinState.begin(b)

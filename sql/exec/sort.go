@@ -118,10 +118,7 @@ func (s *sortOp) Next() (*types.Batch, error) {
 
 func (s *sortOp) fill() error {
 	s.store = newRowStore(s.n.Types(), s.r.c.Mem)
-	memLimit := s.r.c.WorkMem
-	if memLimit <= 0 {
-		memLimit = workMem
-	}
+	memLimit := s.r.workMemBytes()
 	if s.limit == 0 {
 		return nil
 	}

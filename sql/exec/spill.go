@@ -11,7 +11,7 @@ import (
 	"github.com/spanlite/spanlite/sql/types"
 )
 
-// A sorted run on disk is a sequence of rows in a temporary file that has no name any
+// A spillRun is a sequence of rows in a temporary file that has no name any
 // more once it is open. A row is its columns one after the other:
 //
 //	+--------+----------------------------+
@@ -21,11 +21,13 @@ import (
 //	|        | 3: binary form of the type |
 //	+--------+----------------------------+
 //
-// The format lives for one statement in one process and has no version.
+// The format lives for one statement in one process and has no version. It is written first, then read.
 type spillRun struct {
 	f    *os.File
 	rows int
+	w    *bufio.Writer
 	rd   *bufio.Reader
+	buf  []byte
 }
 
 const (
@@ -35,35 +37,47 @@ const (
 	spillBinary
 )
 
-// spill writes the rows of s in their order to a new file.
-func (s *sortOp) spill() (*spillRun, error) {
-	f, err := os.CreateTemp(s.r.c.TempDir, "spanlite-sort-*")
+// newSpillRun makes an empty file. A small buffer does where there are many files.
+func (r *run) newSpillRun(bufferBytes int) (*spillRun, error) {
+	f, err := os.CreateTemp(r.c.TempDir, "spanlite-spill-*")
 	if err != nil {
-		return nil, fmt.Errorf("create temporary file of a sort: %w", err)
+		return nil, fmt.Errorf("create temporary file: %w", err)
 	}
 	// The file disappears with its descriptor, even if the process dies.
 	if err := os.Remove(f.Name()); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("unlink temporary file of a sort: %w", err)
+		return nil, fmt.Errorf("unlink temporary file: %w", err)
 	}
-	w := bufio.NewWriterSize(f, 256<<10)
-	var buf []byte
+	return &spillRun{f: f, w: bufio.NewWriterSize(f, bufferBytes)}, nil
+}
+
+// write adds row i of the columns.
+func (r *spillRun) write(cols []*types.Vec, i int) error {
+	r.buf = r.buf[:0]
+	for _, v := range cols {
+		r.buf = appendSpilled(r.buf, v, i)
+	}
+	r.rows++
+	if _, err := r.w.Write(r.buf); err != nil {
+		return fmt.Errorf("write temporary file: %w", err)
+	}
+	return nil
+}
+
+// spill writes the rows of s in their order to a new file.
+func (s *sortOp) spill() (*spillRun, error) {
+	run, err := s.r.newSpillRun(256 << 10)
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range s.order {
 		c, i := s.store.at(int(e.row))
-		buf = buf[:0]
-		for _, v := range c.Cols {
-			buf = appendSpilled(buf, v, i)
-		}
-		if _, err := w.Write(buf); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("write temporary file of a sort: %w", err)
+		if err := run.write(c.Cols, i); err != nil {
+			run.close()
+			return nil, err
 		}
 	}
-	if err := w.Flush(); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("write temporary file of a sort: %w", err)
-	}
-	return &spillRun{f: f, rows: len(s.order)}, nil
+	return run, nil
 }
 
 func appendSpilled(buf []byte, v *types.Vec, i int) []byte {
@@ -91,9 +105,14 @@ func (r *spillRun) close() {
 	}
 }
 
+// rewind ends the writing.
 func (r *spillRun) rewind() error {
+	if err := r.w.Flush(); err != nil {
+		return fmt.Errorf("write temporary file: %w", err)
+	}
+	r.w, r.buf = nil, nil
 	if _, err := r.f.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read temporary file of a sort: %w", err)
+		return fmt.Errorf("read temporary file: %w", err)
 	}
 	r.rd = bufio.NewReaderSize(r.f, 64<<10)
 	return nil
@@ -101,15 +120,20 @@ func (r *spillRun) rewind() error {
 
 // read reads the next row into row 0 of b; ok is false at the end.
 func (r *spillRun) read(b *types.Batch, s *types.Settings) (ok bool, err error) {
+	b.Reset()
+	return r.append(b, s)
+}
+
+// append reads the next row behind those of b; ok is false at the end.
+func (r *spillRun) append(b *types.Batch, s *types.Settings) (ok bool, err error) {
 	if r.rows == 0 {
 		return false, nil
 	}
 	r.rows--
-	b.Reset()
 	for _, v := range b.Cols {
 		tag, err := r.rd.ReadByte()
 		if err != nil {
-			return false, fmt.Errorf("read temporary file of a sort: %w", err)
+			return false, fmt.Errorf("read temporary file: %w", err)
 		}
 		switch tag {
 		case spillNull:
@@ -117,7 +141,7 @@ func (r *spillRun) read(b *types.Batch, s *types.Settings) (ok bool, err error) 
 		case spillWord:
 			var w [8]byte
 			if _, err := io.ReadFull(r.rd, w[:]); err != nil {
-				return false, fmt.Errorf("read temporary file of a sort: %w", err)
+				return false, fmt.Errorf("read temporary file: %w", err)
 			}
 			x := binary.LittleEndian.Uint64(w[:])
 			if v.T.Family == types.FamFloat {
@@ -128,11 +152,11 @@ func (r *spillRun) read(b *types.Batch, s *types.Settings) (ok bool, err error) 
 		default:
 			n, err := binary.ReadUvarint(r.rd)
 			if err != nil {
-				return false, fmt.Errorf("read temporary file of a sort: %w", err)
+				return false, fmt.Errorf("read temporary file: %w", err)
 			}
 			body := make([]byte, n)
 			if _, err := io.ReadFull(r.rd, body); err != nil {
-				return false, fmt.Errorf("read temporary file of a sort: %w", err)
+				return false, fmt.Errorf("read temporary file: %w", err)
 			}
 			if tag == spillBytes {
 				v.AppendBytes(body)
@@ -145,8 +169,80 @@ func (r *spillRun) read(b *types.Batch, s *types.Settings) (ok bool, err error) 
 			v.Append(d)
 		}
 	}
-	b.N = 1
+	b.N++
 	return true, nil
+}
+
+// spillReader is an operator that reads a run.
+type spillReader struct {
+	r   *run
+	run *spillRun
+	b   *types.Batch
+}
+
+func (s *spillReader) Open() error { return s.run.rewind() }
+
+func (s *spillReader) Close() { s.run.close() }
+
+func (s *spillReader) Next() (*types.Batch, error) {
+	s.b.Reset()
+	for s.b.N < types.BatchSize {
+		ok, err := s.run.append(s.b, s.r.ec.Settings)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+	}
+	if s.b.N == 0 {
+		return nil, nil
+	}
+	return s.b, nil
+}
+
+// spillParts is the number of files over which a hash table that does not fit is divided, maxSpillLevel how often a
+// part may be divided again: beyond, the rows of a part are all but the same and go to memory, or end in 53200.
+const (
+	spillParts    = 16
+	maxSpillLevel = 4
+)
+
+// spillPart picks the part of a hash. Levels use different bits, none of which pick the slot in a hash table.
+func spillPart(h uint64, level int) int { return int(h >> (60 - 4*level) & (spillParts - 1)) }
+
+// partBufferBytes is the write buffer of one part.
+const partBufferBytes = 16 << 10
+
+// parts are the files of a level, made when first needed.
+type parts [spillParts]*spillRun
+
+func (p *parts) write(r *run, h uint64, level int, cols []*types.Vec, i int) error {
+	k := spillPart(h, level)
+	if p[k] == nil {
+		run, err := r.newSpillRun(partBufferBytes)
+		if err != nil {
+			return err
+		}
+		p[k] = run
+	}
+	return p[k].write(cols, i)
+}
+
+func (p *parts) close() {
+	for _, run := range p {
+		if run != nil {
+			run.close()
+		}
+	}
+}
+
+// workMemBytes is what an operator may keep in memory before it spills.
+func (r *run) workMemBytes() int64 {
+	if r.c.WorkMem > 0 {
+		return r.c.WorkMem
+	}
+	return workMem
 }
 
 // merger merges sorted runs with a binary heap.

@@ -535,7 +535,7 @@ func makeCall(s *types.Settings, c *candidate, args []Expr, opt CallOptions) (Ex
 	call := &Call{Fn: f, Args: coerced, Variadic: opt.Variadic || c.expanded && f.Args[len(f.Args)-1].OID != types.OIDAny}
 	call.T = f.Ret
 	if call.T.IsPolymorphic() {
-		call.T = g.actual(f.Ret)
+		call.T = g.actual(f.Ret).WithTypmod(-1)
 	}
 	if len(f.RetFields) > 0 && f.Ret.OID == types.OIDRecord {
 		fields := make([]types.Field, len(f.RetFields))

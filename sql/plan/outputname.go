@@ -56,11 +56,15 @@ func figureName(e ast.Expr) (string, int) {
 		}
 	case *ast.Case:
 		if e.Else != nil {
-			if name, s := figureName(e.Else); s > 0 {
+			if name, s := figureName(e.Else); s > 1 {
 				return name, s
 			}
 		}
 		return "case", 1
+	case *ast.Star:
+		if len(e.Parts) > 0 {
+			return e.Parts[len(e.Parts)-1], 2
+		}
 	case *ast.Row:
 		if e.Explicit || len(e.Elems) != 1 {
 			return "row", 2

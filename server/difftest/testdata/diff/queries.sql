@@ -241,3 +241,5 @@ select * from emp e left join dept d on e.dept = d.id for update;
 select e.id from emp e left join dept d on e.dept = d.id order by 1 for key share of e;
 select 1 for update;
 select * from generate_series(1, 1) for update;
+-- NOT IN with NULLs on the left, of more rows than a batch.
+select count(*) from emp a, emp b, emp c, emp d, generate_series(1, 5) where a.dept not in (select id from dept where id > 10);
