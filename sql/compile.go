@@ -62,7 +62,9 @@ func (s *Session) setPath(coll *catalog.Collection) {
 	coll.Path.Database = s.database
 	coll.Path.Schemas = s.vars.SearchPath
 	coll.Path.User = s.user
-	coll.Path.TempSchema = s.tempSchema
+	if s.tempSchema != 0 { // or else the transaction may have made one
+		coll.Path.TempSchema = s.tempSchema
+	}
 }
 
 // compile makes the plan of a prepared statement.
@@ -250,7 +252,7 @@ func (catalogParser) ParseQuery(text string) (*ast.Select, error) {
 // planKey identifies a statement among all that a node has planned: its text and
 // everything that names and types resolve by.
 func (s *Session) planKey(text string, declared []*types.T) planKey {
-	key := planKey{text: text, database: uint32(s.database), path: s.pathKey(), user: s.user}
+	key := planKey{text: text, database: uint32(s.database), temp: uint32(s.tempSchema), path: s.pathKey(), user: s.user}
 	if len(declared) > 0 {
 		var b strings.Builder
 		for _, t := range declared {
@@ -276,7 +278,7 @@ func (s *Session) pathKey() string {
 // planKey is a key of the plan cache.
 type planKey struct {
 	text, path, user, params string
-	database                 uint32
+	database, temp           uint32
 }
 
 // planCache holds recent plans by text. When it is full an arbitrary entry makes

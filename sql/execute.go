@@ -474,10 +474,16 @@ func (s *Session) prepareCommit() error {
 }
 
 // afterCommit makes committed schema changes known and finishes them.
-func (s *Session) afterCommit(coll *catalog.Collection) error {
+func (s *Session) afterCommit(coll *catalog.Collection, wrote bool) error {
 	defer coll.Release()
-	if !coll.HasChanges() {
-		return nil
+	if coll.HasChanges() {
+		if err := s.srv.cfg.Schema.AfterCommit(&s.ctx, coll); err != nil {
+			return err
+		}
+		s.adoptTemporary(coll)
 	}
-	return s.srv.cfg.Schema.AfterCommit(&s.ctx, coll)
+	if wrote && len(s.tempEmptied) > 0 {
+		return s.srv.cfg.Schema.EmptyTemp(&s.ctx, s.tempSchema, s.tempEmptied)
+	}
+	return nil
 }

@@ -62,6 +62,8 @@ type Session struct {
 	filled *int64
 	// tempSchema holds the session's temporary tables; 0 if there are none.
 	tempSchema catalog.ID
+	// tempEmptied are those that are emptied at commit.
+	tempEmptied []catalog.ID
 	// idleCatalog is the view of the catalog outside of transactions.
 	idleCatalog *catalog.Collection
 	// pathKeyOf and pathKeyText cache the search path as text.
@@ -106,6 +108,9 @@ func (s *Session) Close() {
 	s.closePortals()
 	s.ctx.begin(closeTimeout, errSessionClosed)
 	s.abortTransaction()
+	if err := s.dropTemporary(); err != nil {
+		s.srv.cfg.Logger.Warn("temporary tables are left to be dropped later", "error", err)
+	}
 	s.unlistenAll()
 	s.endSessionLocks()
 	s.ctx.finish()

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/spanlite/spanlite/sql/ast"
 	"github.com/spanlite/spanlite/sql/parser"
 	"github.com/spanlite/spanlite/sql/sqlstate"
 	"github.com/spanlite/spanlite/sql/types"
@@ -65,7 +66,7 @@ func (s *Session) sharedPlan() *compiled {
 	n := &s.normalizer
 	path := s.pathKey()
 	s.srv.plans.mu.RLock()
-	c := s.srv.plans.m[planKey{text: string(n.Key), path: path, user: s.user, database: uint32(s.database)}]
+	c := s.srv.plans.m[planKey{text: string(n.Key), path: path, user: s.user, database: uint32(s.database), temp: uint32(s.tempSchema)}]
 	s.srv.plans.mu.RUnlock()
 	if c != nil && s.fresh(c) {
 		if c.point == nil {
@@ -104,7 +105,7 @@ func (s *Session) sharedPlan() *compiled {
 	if len(c.params) != len(n.Literals) {
 		c.point = nil
 	}
-	s.srv.plans.put(planKey{text: string(n.Key), path: path, user: s.user, database: uint32(s.database)}, c)
+	s.srv.plans.put(planKey{text: string(n.Key), path: path, user: s.user, database: uint32(s.database), temp: uint32(s.tempSchema)}, c)
 	if c.point == nil {
 		return nil
 	}
@@ -119,7 +120,16 @@ func parseQuery(text string) ([]parser.Statement, error) {
 			return st, nil
 		}
 	}
-	return parser.Parse(text)
+	statements, err := parser.Parse(text)
+	for i := range statements {
+		// SELECT INTO is another way to write CREATE TABLE AS.
+		if q, ok := statements[i].AST.(*ast.Select); ok && q.Into != nil {
+			query := *q
+			query.Into = nil
+			statements[i].AST = &ast.CreateTableAs{Pos: q.Into.Pos, Name: q.Into.Name, Persistence: q.Into.Persistence, Query: &query}
+		}
+	}
+	return statements, err
 }
 
 // controlTexts are the statements that are never parsed twice. They are shared:

@@ -215,6 +215,7 @@ func (s *Session) commitTransaction() error {
 		s.abortTransaction()
 		return err
 	}
+	wrote := t.HasWrites()
 	if err := t.Commit(&s.ctx); err != nil {
 		if _, unknown := errors.AsType[*kv.AmbiguousError](err); unknown {
 			s.srv.cfg.Schema.AfterUnknown(s.txn.coll)
@@ -225,7 +226,7 @@ func (s *Session) commitTransaction() error {
 	coll := s.txn.coll
 	s.transactionEnded(true)
 	t.Close()
-	return s.afterCommit(coll)
+	return s.afterCommit(coll, wrote)
 }
 
 // abortTransaction rolls back what is open. It never fails: what could not be

@@ -99,10 +99,11 @@ func NewHistorical(ctx context.Context, src Source, txn Txn) (*Collection, error
 	return &Collection{src: src, txn: txn, historical: s}, nil
 }
 
-// Reset makes c the view of another transaction, keeping Path and memory.
+// Reset makes c the view of another transaction, keeping memory and Path but for the
+// temporary schema.
 // Release must have been called.
 func (c *Collection) Reset(txn Txn) {
-	c.txn, c.historical = txn, nil
+	c.txn, c.historical, c.Path.TempSchema = txn, nil, 0
 	if c.epochs != nil {
 		c.epoch = c.epochs.Epoch()
 	}

@@ -14,6 +14,12 @@ type AttNum int16
 // declares none.
 const RowIDNum AttNum = -100
 
+// What happens to a temporary table at commit. The values are stored.
+const (
+	OnCommitDrop   byte = 'd'
+	OnCommitDelete byte = 'r'
+)
+
 // RowIDName is the name of the hidden row id column.
 const RowIDName = "_rowid_"
 
@@ -48,6 +54,8 @@ type Table struct {
 	ValidFrom hlc.Timestamp `d:"13"`
 	// GCTTLSeconds overrides gc.ttl; 0 means the default.
 	GCTTLSeconds int32 `d:"14"`
+	// OnCommit is what happens to the rows of a temporary table at commit, 0: nothing.
+	OnCommit byte `d:"15"`
 	// RowSecurity and the like are not implemented.
 
 	rt *tableRuntime

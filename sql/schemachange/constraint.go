@@ -191,6 +191,13 @@ func (x *statement) addForeignKey(t *catalog.Table, k *ast.TableConstraint) (*ca
 			return nil, err
 		}
 	}
+	if (t.Persistence == 't') != (ref.Persistence == 't') {
+		what := "permanent"
+		if t.Persistence == 't' {
+			what = "temporary"
+		}
+		return nil, sqlstate.New(sqlstate.InvalidTableDefinition, "constraints on %s tables may reference only %s tables", what, what)
+	}
 	fk := catalog.ForeignKey{Name: k.Name, Columns: nums, RefTable: ref.ID, OnUpdate: fkActions[r.OnUpdate], OnDelete: fkActions[r.OnDelete],
 		MatchFull: r.Match == ast.MatchFull, NotValid: k.NotValid,
 		Deferrable: k.Deferral.Deferrable || k.Deferral.Deferred, Deferred: k.Deferral.Deferred}

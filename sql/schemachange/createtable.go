@@ -33,10 +33,8 @@ func (x *statement) createTable(stmt *ast.CreateTable) error {
 		return unsupportedAt(stmt.Pos, "INHERITS")
 	case stmt.Partition != nil || stmt.PartOf != nil:
 		return unsupportedAt(stmt.Pos, "partitioning")
-	case stmt.Persistence == ast.Temporary || stmt.Name.Schema == "pg_temp":
-		return unsupportedAt(stmt.Pos, "CREATE TEMPORARY TABLE")
 	}
-	schema, err := x.targetSchema(stmt.Name)
+	schema, err := x.schemaFor(stmt.Persistence, stmt.Name)
 	if err != nil {
 		return err
 	}
@@ -50,6 +48,9 @@ func (x *statement) createTable(stmt *ast.CreateTable) error {
 	t.Options = params(stmt.With)
 	if t.Persistence = 'p'; stmt.Persistence == ast.Unlogged {
 		t.Persistence = 'u'
+	}
+	if err := makeTemp(t, schema.ID == x.coll.Path.TempSchema, stmt.OnCommit); err != nil {
+		return err
 	}
 	elements, err := x.expandLike(t, stmt.Elements)
 	if err != nil {

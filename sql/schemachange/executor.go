@@ -64,6 +64,8 @@ type Executor struct {
 	jobsMu  sync.Mutex
 	// inHand are the jobs of this process that are looked after.
 	inHand map[uint64]bool
+	// temps are the jobs of the temporary schemas of this node's sessions.
+	temps map[catalog.ID]*job
 	// noted are the jobs of transactions that are open.
 	noted map[*catalog.Collection][]*job
 
@@ -102,7 +104,7 @@ type Session interface {
 func New(cfg Config) *Executor {
 	e := &Executor{
 		cfg: cfg, log: cfg.Logger, lifts: make(map[*catalog.Collection][]func(context.Context)),
-		process: uint64(cfg.DB.Now()), inHand: make(map[uint64]bool), noted: make(map[*catalog.Collection][]*job),
+		process: uint64(cfg.DB.Now()), inHand: make(map[uint64]bool), temps: make(map[catalog.ID]*job), noted: make(map[*catalog.Collection][]*job),
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -61,6 +61,9 @@ const (
 	// jobConstraint validates a CHECK or FOREIGN KEY constraint beside writers
 	// (validate.go).
 	jobConstraint jobKind = 4
+	// jobTemp drops the temporary schema of a session that has ended (temp.go). The
+	// object is the schema.
+	jobTemp jobKind = 5
 )
 
 // jobFlags say what is to be done at the end. The values are stored.
@@ -191,7 +194,14 @@ func (e *Executor) done(ctx context.Context, j *job) error {
 // BeforeCommit adds to a transaction that has dropped data the job to clear them. The
 // session calls it before it commits a transaction that has changed the catalog.
 func (e *Executor) BeforeCommit(ctx context.Context, coll *catalog.Collection) error {
+	dropped, err := e.dropAtCommit(ctx, coll)
+	if err != nil {
+		return err
+	}
 	spans := garbage(coll)
+	for _, t := range dropped {
+		spans = append(spans, t.Span())
+	}
 	if len(spans) == 0 {
 		return nil
 	}
@@ -371,6 +381,14 @@ func (e *Executor) Sweep(ctx context.Context) error {
 		switch {
 		case j.kind == jobIndex || j.kind == jobConstraint:
 			err = e.resume(ctx, j)
+		case j.kind == jobTemp:
+			if err = e.claim(ctx, j); err == nil {
+				err = e.dropTemp(ctx, j)
+				e.letGo(j)
+			}
+			if errors.Is(err, errJobTaken) {
+				err = nil
+			}
 		case j.kind == jobClear:
 			err = e.clear(ctx, j)
 		case j.created.Add(guardPeriod) > now:

@@ -34,6 +34,8 @@ func (e *Executor) Jobs(ctx context.Context) ([]JobInfo, error) {
 		switch j.kind {
 		case jobClear:
 			out[i].Kind = "clear dropped data"
+		case jobTemp:
+			out[i].Kind = "temporary schema"
 		case jobGuard:
 			out[i].Kind = "guard"
 		case jobIndex:

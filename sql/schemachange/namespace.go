@@ -141,9 +141,12 @@ func (x *statement) dropDatabase(stmt *ast.DropDatabase) error {
 		return cmp.Compare(typesLast(a), typesLast(b))
 	})
 	for _, m := range members {
-		d, err := x.mutable(m.Head().ID)
+		d, err := x.coll.Mutable(x.ctx, m.Head().ID)
 		if err != nil {
 			return err
+		}
+		if d == nil {
+			continue // gone with the session whose temporary table it was
 		}
 		if err := x.coll.Remove(x.ctx, d); err != nil {
 			return err

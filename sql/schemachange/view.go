@@ -46,16 +46,19 @@ func (x *statement) createView(stmt *ast.CreateView) error {
 	switch {
 	case stmt.Recursive:
 		return unsupportedAt(stmt.Pos, "CREATE RECURSIVE VIEW")
-	case stmt.Persistence == ast.Temporary:
-		return unsupportedAt(stmt.Pos, "CREATE TEMPORARY VIEW")
 	case stmt.Check != "":
 		return unsupportedAt(stmt.Pos, "WITH CHECK OPTION")
 	}
-	schema, err := x.targetSchema(stmt.Name)
+	cols, rels, err := x.bindQuery(stmt.Query, stmt.Columns)
 	if err != nil {
 		return err
 	}
-	cols, rels, err := x.bindQuery(stmt.Query, stmt.Columns)
+	if temp := x.coll.Path.TempSchema; temp != 0 && !isTemp(stmt.Persistence, stmt.Name) &&
+		slices.ContainsFunc(rels, func(r catalog.Relation) bool { return r.Head().Schema == temp }) {
+		x.notice("00000", "view %q will be a temporary view", stmt.Name.Name)
+		stmt.Persistence = ast.Temporary
+	}
+	schema, err := x.schemaFor(stmt.Persistence, stmt.Name)
 	if err != nil {
 		return err
 	}
@@ -128,14 +131,11 @@ func (x *statement) createTableAs(stmt *ast.CreateTableAs) error {
 	if stmt.Materialized {
 		return unsupportedAt(stmt.Pos, "CREATE MATERIALIZED VIEW")
 	}
-	if stmt.Persistence == ast.Temporary {
-		return unsupportedAt(stmt.Pos, "CREATE TEMPORARY TABLE")
-	}
 	q, ok := stmt.Query.(*ast.Select)
 	if !ok {
 		return unsupportedAt(stmt.Pos, "CREATE TABLE AS EXECUTE")
 	}
-	schema, err := x.targetSchema(stmt.Name)
+	schema, err := x.schemaFor(stmt.Persistence, stmt.Name)
 	if err != nil {
 		return err
 	}
@@ -153,6 +153,9 @@ func (x *statement) createTableAs(stmt *ast.CreateTableAs) error {
 	t.Columns, t.Options = cols, params(stmt.With)
 	if stmt.Persistence == ast.Unlogged {
 		t.Persistence = 'u'
+	}
+	if err := makeTemp(t, schema.ID == x.coll.Path.TempSchema, stmt.OnCommit); err != nil {
+		return err
 	}
 	if err := x.finishTable(t, nil, nil); err != nil {
 		return err
