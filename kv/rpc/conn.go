@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,9 @@ func (c *conn) open(done chan struct{}) {
 	// The deadline is for the opening alone, not for the stream's life.
 	timer := time.AfterFunc(c.d.cfg.ConnectTimeout, cancel)
 	g, err := c.cc.NewStream(ctx, streamDesc, "/"+serviceName+"/Batches")
+	if err == nil {
+		err = admitted(g)
+	}
 	if !timer.Stop() && err == nil {
 		err = fmt.Errorf("rpc: no connection to %s within %s", c.addr, c.d.cfg.ConnectTimeout)
 	}
@@ -108,6 +112,22 @@ func (c *conn) open(done chan struct{}) {
 	if st != nil {
 		st.read(g)
 	}
+}
+
+// admitted waits until the peer has taken the stream on. A request that is sent
+// before would be in doubt if the peer refuses. It also ends gRPC's own retries,
+// which would make a new attempt at the stream behind our back, and hold up its
+// senders meanwhile.
+func admitted(g grpc.ClientStream) error {
+	header, err := g.Header()
+	if err == nil && header == nil {
+		var m message
+		err = g.RecvMsg(&m) // the status
+		if err == nil || errors.Is(err, io.EOF) {
+			err = errors.New("rpc: the peer has ended the stream")
+		}
+	}
+	return err
 }
 
 // clientStream is one open stream.

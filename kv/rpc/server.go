@@ -226,6 +226,10 @@ func (s *Service) batches(g grpc.ServerStream) error {
 	if ss.st == nil {
 		return status.Error(codes.Unavailable, ErrNotReady.Error())
 	}
+	// The peer waits for this before it sends requests.
+	if err := g.SendHeader(nil); err != nil {
+		return err
+	}
 	ss.w = newWriter(s.cfg.Clock, func(b []byte) error { return g.SendMsg(&message{b}) })
 	ctx, cancel := context.WithCancel(g.Context())
 	var wg sync.WaitGroup

@@ -245,6 +245,9 @@ func (t *GRPC) frames(st grpc.ServerStream) error {
 		return status.Error(codes.Unavailable, "store is closing")
 	}
 	defer t.wg.Done()
+	if err := st.SendHeader(nil); err != nil {
+		return err
+	}
 	received := make(chan []byte)
 	failed := make(chan error, 1)
 	go func() {
@@ -423,6 +426,9 @@ func (t *GRPC) pump(p *peer, to keys.StoreID, class Class) {
 	}
 }
 
+// openTimeout bounds the opening of a stream of frames.
+const openTimeout = 3 * time.Second
+
 // retryPause is the least time between two attempts to open a stream.
 const retryPause = 100 * time.Millisecond
 
@@ -439,7 +445,20 @@ func (t *GRPC) open(to keys.StoreID, class Class) (grpc.ClientStream, context.Ca
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(t.outgoing(t.ctx, to))
+	// The deadline is for the opening alone, not for the stream's life.
+	timer := time.AfterFunc(openTimeout, cancel)
 	st, err := cc.NewStream(ctx, &framesStream, framesMethod, grpc.CallContentSubtype(codecName))
+	if err == nil {
+		// Once the other side has admitted the stream, gRPC no longer tries it again by
+		// itself, which would block senders.
+		var header metadata.MD
+		if header, err = st.Header(); err == nil && header == nil {
+			err = ErrUnreachable
+		}
+	}
+	if !timer.Stop() && err == nil {
+		err = ErrUnreachable
+	}
 	if err != nil {
 		cancel()
 		return nil, nil, err
