@@ -22,8 +22,6 @@ const (
 	// versions a range is worth reading.
 	gcMinGarbage  = 1000
 	gcMinFraction = 0.1
-	// gcMaxIntents bounds the intents looked at in one turn.
-	gcMaxIntents = 1000
 )
 
 // processGC removes versions that nobody may read any more, and intents that
@@ -51,6 +49,11 @@ func (s *Store) processGC(ctx context.Context, id keys.RangeID, h *handle) (time
 	records, err := s.hasRecords(h.r.Desc())
 	if err != nil {
 		return 0, err
+	}
+	if records {
+		if err := s.cleanRecords(ctx, h); err != nil {
+			return 0, err
+		}
 	}
 	garbage := st.Garbage()
 	if st.RangeTombstones == 0 && !records && (garbage < gcMinGarbage || float64(garbage) < gcMinFraction*float64(st.Versions)) {
@@ -156,42 +159,6 @@ func (s *Store) dropSpans(ctx context.Context, id keys.RangeID, h *handle, d *kv
 		if !b.Ops[0].Found {
 			break
 		}
-	}
-	return nil
-}
-
-// cleanIntents resolves old intents. A read without a transaction that does not
-// wait does all of it: it meets the intent, finds out what became of its
-// transaction (recovering it if need be), resolves it if that is over, and
-// otherwise gives up.
-func (s *Store) cleanIntents(ctx context.Context, h *handle) error {
-	c := s.cluster.Load()
-	if c == nil {
-		return nil
-	}
-	d := h.r.Desc()
-	old := s.cfg.Clock.Peek().Add(-s.cfg.IntentAge)
-	var found []keys.Key
-	cur := mvcc.NewCursor(s.cfg.Engine)
-	err := mvcc.ScanIntents(cur, d.Start, d.End, func(i *mvcc.Intent) bool {
-		if i.Txn.WriteTS < old {
-			found = append(found, keys.Clone(i.Key))
-		}
-		return len(found) < gcMaxIntents
-	})
-	if err = errors.Join(err, cur.Close()); err != nil {
-		return err
-	}
-	for _, key := range found {
-		b := kv.Batch{Header: kv.Header{Wait: kv.WaitError}, Ops: []kv.Op{{Kind: kv.OpGet, Key: key}}}
-		err := c.Sender.Send(ctx, &b)
-		if _, held := errors.AsType[*kv.LockNotAvailableError](err); held {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("clean up intents: %w", err)
-		}
-		s.metrics.IntentsCleaned.Add(1)
 	}
 	return nil
 }
