@@ -33,9 +33,22 @@
 // The coordinator may die at any point. Before the STAGING record is durable the
 // transaction is aborted by whoever meets an intent after the heartbeat has been
 // missing; after that anyone can find out whether all in-flight writes made it,
-// and finish it (package participant; I11, I14 in ARCHITECTURE.md). An answer that did
-// not arrive after a commit was sent is a *kv.AmbiguousError, unless recovery
-// from here (recover.go) establishes the outcome.
+// and finish it (package participant; I11, I14 in ARCHITECTURE.md).
+//
+// When the answer to a commit gets lost, because the leaseholder died or the
+// connection broke, the coordinator finds out what became of it:
+//
+//	one range         outcome.go: ask the range (kv.OpQueryOutcome). Replicas
+//	                  remember the commits they have applied. If it has committed,
+//	                  that was it; if not, the question itself has made sure that the
+//	                  lost attempt never will, and the commit is sent again.
+//	several ranges    recover.go: ask the record's range, and decide a STAGING
+//	                  record by its intents, as anybody may.
+//
+// The client notices nothing but the wait. Only if no range can tell in time is the
+// error a *kv.AmbiguousError, with the name (handle.go) by which the outcome can be
+// asked for later. Attempts carry the clock reading at which they were sent
+// (EndTxn.SentAt): that is what tells a late copy from another attempt.
 //
 // # Concurrency
 //

@@ -29,6 +29,11 @@
 // The engine has no log of its own; after a crash the group applies its log from
 // the applied index that survived.
 //
+// A command that commits transactions names them, and the replica remembers the last
+// of those (Outcomes): with I8 the memory of a leaseholder holds all commits of
+// earlier leases back to its horizon, which is where the replica was opened or
+// received an image. A split passes the memory on; a merge forgets.
+//
 // # Invariants
 //
 //   - I2, I4: Apply checks that entries come without a gap; a command that cannot
@@ -43,7 +48,7 @@
 //     term only, and Apply refuses it in any other.
 //   - I10: a command is proposed once. The group tells definite from unknown
 //     outcomes; of the former the caller may send again, the latter is an
-//     AmbiguousError. The latches of a command with unknown outcome stay until it is
+//     AmbiguousError, and of a commit the coordinator asks Outcomes. The latches of a command with unknown outcome stay until it is
 //     applied or its term is over: nobody may read below a write that may still come.
 //   - Split, merge, freeze and lease transfer hold a latch on everything, so no
 //     request is half done when they happen.

@@ -53,6 +53,15 @@
 // A record that is final and whose intents are all resolved is removed by an
 // OpEndTxn of the same kind with no Intents, or by OpGC after a while.
 //
+// # Outcomes
+//
+// A commit, in one phase or by a record, travels in its command with the
+// transaction's id, and every replica remembers the last of them (package kv/outcome).
+// OpQueryOutcome (record.go) answers from there for a coordinator that has lost an
+// answer. The answer "no" is made true for ever by the timestamp cache: attempts that
+// were sent before the question are refused (kv.StaleCommitError), by this lease
+// because of a mark and by later ones because they begin with everything marked.
+//
 // # Pushing
 //
 // Whoever waits for an intent or lock asks the record's range now and then
