@@ -3,8 +3,10 @@
 GO ?= go
 PKGS ?= ./...
 FUZZTIME ?= 10m
+SIM_SEED ?= 1000
+SIM_RUNS ?= 200
 
-.PHONY: build test race difftest lint fuzz soak bench generate clean
+.PHONY: build test race difftest lint fuzz soak mutations bench generate clean
 
 build:            ## the binary, in ./bin
 	$(GO) build -o bin/spanlite ./cmd/spanlite
@@ -29,11 +31,19 @@ fuzz:             ## every fuzz target for FUZZTIME
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
-soak: build       ## the long crash and recovery run: three processes, kill -9, 20 rounds
+soak: build       ## long random runs: simulated clusters (SIM_RUNS seeds of a minute), processes with kill -9
+	SPANLITE_SIM_SEED=$(SIM_SEED) SPANLITE_SIM_RUNS=$(SIM_RUNS) SPANLITE_SIM_SECONDS=60 $(GO) test -count=1 -timeout 6h -run TestRandom ./server/sim
 	SPANLITE_SOAK_ROUNDS=20 $(GO) test -count=1 -timeout 60m -v ./server/crashtest
+
+mutations:        ## builds that lack one protection each: the checkers must notice
+	$(GO) test -count=1 -timeout 60m -tags mutation -run TestMutations -v ./server/sim
 
 bench: build      ## pgbench against spanlite and, if installed, PostgreSQL in turn
 	./testdata/bench/pgbench.sh
+
+clients:          ## drivers, ORMs and tools of other languages against a node (those that are installed)
+	@if command -v npm >/dev/null && [ ! -d testdata/clients/node/node_modules ]; then cd testdata/clients/node && npm install --no-audit --no-fund; fi
+	SPANLITE_CLIENTS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestPrograms|TestCorpus|TestPsql|TestDump' ./server/clienttest
 
 generate:         ## regenerate checked-in generated code
 	$(GO) generate $(PKGS)
