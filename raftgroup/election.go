@@ -47,11 +47,13 @@ func (g *Group) supportWithdrawn() {
 
 // rank is this replica's place in the order in which the followers of a dead leader
 // stand. It differs between groups, so that the leaderships of a dead store are
-// shared out. A replica that does not vote comes last, to wait for who does.
+// shared out. A replica that does not vote comes last, to wait for who does. It
+// depends on the configuration only: two who each believed the other dead would
+// both be first, and split the votes.
 func (g *Group) rank() int {
 	var voters []ReplicaID
 	for _, m := range g.members {
-		if m.isVoter() && (m.Replica == g.replica || uint64(m.Replica) != g.lead && g.h.StoreAlive(m.Store)) {
+		if m.isVoter() && uint64(m.Replica) != g.lead {
 			voters = append(voters, m.Replica)
 		}
 	}

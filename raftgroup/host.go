@@ -441,33 +441,39 @@ func (h *Host) receiveFrame(f *transport.Frame) {
 		if !ok {
 			return
 		}
-		if f.Class == transport.Liveness {
-			var m storeliveness.Message
-			if m.Decode(b) == nil && h.liveness != nil {
-				h.liveness.Receive(f.From, &m)
-			}
-			continue
-		}
-		group, in, err := decodeMessage(b)
-		if err != nil {
-			continue
-		}
-		g, err := h.groupFor(group, in.to, in.from)
-		if err != nil {
-			if errors.Is(err, ErrReplicaRemoved) && in.kind != kindGone {
-				h.sendGone(group, in.to, in.from)
-			}
-			continue
-		}
-		g.enqueue(func() {
-			if g.box.bytes+in.size > h.cfg.MaxInflightBytes || h.inbox.Load() > int64(h.cfg.MaxStoreInflightBytes) {
-				return // raft sends again
-			}
-			g.box.bytes += in.size
-			h.inbox.Add(int64(in.size))
-			g.box.messages = append(g.box.messages, in)
-		})
+		h.receiveMessage(f.From, f.Class, b)
 	}
+}
+
+// receiveMessage takes in one message, whose bytes it may keep.
+func (h *Host) receiveMessage(from StoreID, class transport.Class, b []byte) {
+	if class == transport.Liveness {
+		var m storeliveness.Message
+		if m.Decode(b) == nil && h.liveness != nil {
+			h.liveness.Receive(from, &m)
+		}
+		return
+	}
+	group, in, err := decodeMessage(b)
+	if err != nil {
+		return
+	}
+	g, err := h.groupFor(group, in.to, in.from)
+	if err != nil {
+		if errors.Is(err, ErrReplicaRemoved) && in.kind != kindGone {
+			h.sendGone(group, in.to, in.from)
+		}
+		return
+	}
+	g.enqueue(func() {
+		if g.box.bytes+in.size > h.cfg.MaxInflightBytes || h.inbox.Load() > int64(h.cfg.MaxStoreInflightBytes) {
+			h.stats.messagesDropped.Add(1)
+			return // raft sends again
+		}
+		g.box.bytes += in.size
+		h.inbox.Add(int64(in.size))
+		g.box.messages = append(g.box.messages, in)
+	})
 }
 
 // groupFor finds the replica that a message is for, letting the store create it.

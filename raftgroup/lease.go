@@ -19,17 +19,16 @@ type leaseState struct {
 	leader Member
 	held   bool
 	start  hlc.Timestamp
-	// epoch is this store's, at which the followers are fortified.
-	epoch uint64
 	// configs are the voters of the configuration, of both if it is joint. Nil for
 	// a replica that is the only voter.
 	configs [][]supporter
 }
 
-// supporter is one voter; peer is nil for this replica, and for one that is not
-// fortified absent is set.
+// supporter is one voter, fortified at epoch; peer is nil for this replica, and for
+// one that is not fortified absent is set.
 type supporter struct {
 	peer   *storeliveness.Peer
+	epoch  uint64
 	absent bool
 }
 
@@ -65,7 +64,7 @@ func (s *leaseState) until() hlc.Timestamp {
 			case v.peer == nil:
 				t = hlc.Max
 			default:
-				t = v.peer.Until(s.epoch)
+				t = v.peer.Until(v.epoch)
 			}
 			// Insertion keeps the greatest first.
 			i := n
@@ -87,7 +86,7 @@ func (g *Group) publish() {
 	if st.RaftState == raft.StateLeader && g.ownTermApplied && g.lettingGo != st.Term && g.failed == nil && g.selfVoter() {
 		next.held = true
 		next.start = hlc.Timestamp(g.leaseStart)
-		next.configs, next.epoch = g.supporters(st.Term)
+		next.configs = g.supporters(st.Term)
 	}
 	old := g.lease.Load()
 	if old != nil && old.equal(next) {
@@ -113,12 +112,12 @@ func (g *Group) publish() {
 }
 
 func (s *leaseState) equal(o *leaseState) bool {
-	return s.term == o.term && s.leader == o.leader && s.held == o.held && s.start == o.start && s.epoch == o.epoch &&
+	return s.term == o.term && s.leader == o.leader && s.held == o.held && s.start == o.start &&
 		slices.EqualFunc(s.configs, o.configs, slices.Equal[[]supporter])
 }
 
-// supporters returns the voters with their promises at the present epoch.
-func (g *Group) supporters(term uint64) ([][]supporter, uint64) {
+// supporters returns the voters with their promises at the present epochs.
+func (g *Group) supporters(term uint64) [][]supporter {
 	voters := 0
 	joint := false
 	for _, m := range g.members {
@@ -128,21 +127,22 @@ func (g *Group) supporters(term uint64) ([][]supporter, uint64) {
 		joint = joint || m.Kind > Learner
 	}
 	if voters <= 1 || g.h.liveness == nil {
-		return nil, 0
+		return nil
 	}
-	epoch := g.h.liveness.Epoch()
 	one := func(in func(MemberKind) bool) []supporter {
 		var out []supporter
 		for _, m := range g.members {
 			if !in(m.Kind) {
 				continue
 			}
-			switch {
-			case m.Replica == g.replica:
+			if m.Replica == g.replica {
 				out = append(out, supporter{})
-			case g.fortify.followers[m.Replica] == epoch && g.fortify.term == term:
-				out = append(out, supporter{peer: g.h.liveness.Peer(m.Store)})
-			default:
+				continue
+			}
+			peer := g.h.liveness.Peer(m.Store)
+			if epoch := peer.Epoch(); g.fortify.term == term && g.fortify.followers[m.Replica] == epoch {
+				out = append(out, supporter{peer: peer, epoch: epoch})
+			} else {
 				out = append(out, supporter{absent: true})
 			}
 		}
@@ -152,7 +152,7 @@ func (g *Group) supporters(term uint64) ([][]supporter, uint64) {
 	if joint {
 		configs = append(configs, one(func(k MemberKind) bool { return k == Voter || k == VoterOutgoing || k == VoterDemoting }))
 	}
-	return configs, epoch
+	return configs
 }
 
 // fortification is a replica's part in fortified leadership. It belongs to the
@@ -160,8 +160,7 @@ func (g *Group) supporters(term uint64) ([][]supporter, uint64) {
 type fortification struct {
 	// mine is the durable promise of this replica to a leader.
 	mine logstore.Fortification
-	// term and followers belong to the leader: who has promised, at which epoch of
-	// this store.
+	// term and followers belong to the leader: who has promised, at which epoch.
 	term      uint64
 	followers map[ReplicaID]uint64
 	// ask: this replica has just been elected and must ask its followers.
@@ -216,10 +215,13 @@ func (g *Group) askForSupport() (complete bool) {
 	if g.h.liveness == nil {
 		return true
 	}
-	epoch := g.h.liveness.Epoch()
 	complete = true
 	for _, m := range g.members {
-		if m.Replica == g.replica || g.fortify.followers[m.Replica] == epoch {
+		if m.Replica == g.replica {
+			continue
+		}
+		epoch := g.h.liveness.EpochFor(m.Store)
+		if g.fortify.followers[m.Replica] == epoch {
 			continue
 		}
 		complete = complete && !m.isVoter()
@@ -243,7 +245,7 @@ func (g *Group) receiveFortify(in *inbound) {
 		return
 	}
 	if m.response {
-		if st.RaftState == raft.StateLeader && m.term == st.Term && m.ok && m.epoch == g.h.liveness.Epoch() {
+		if st.RaftState == raft.StateLeader && m.term == st.Term && m.ok && m.epoch == g.h.liveness.EpochFor(in.from.Store) {
 			if g.fortify.followers == nil {
 				g.fortify.followers = map[ReplicaID]uint64{}
 			}

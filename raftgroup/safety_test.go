@@ -107,10 +107,10 @@ func elect(t *testing.T, h *Host, g *Group) {
 	deliver(t, g, 2, raftpb.Message{Type: raftpb.MsgPreVoteResp, Term: term + 1})
 	deliver(t, g, 2, raftpb.Message{Type: raftpb.MsgVoteResp, Term: term + 1})
 	deliver(t, g, 2, raftpb.Message{Type: raftpb.MsgAppResp, Term: term + 1, Index: uint64(InitialIndex) + 1})
-	grant(h, 2, h.liveness.Epoch(), h.cfg.Clock.Now().Add(time.Hour))
+	grant(h, 2, h.liveness.EpochFor(2), h.cfg.Clock.Now().Add(time.Hour))
 	inTurn(t, g, func() {
 		g.receive(&inbound{from: Member{Replica: 2, Store: 2}, to: 1, kind: kindFortify,
-			fort: fortifyMessage{response: true, ok: true, term: term + 1, epoch: h.liveness.Epoch()}})
+			fort: fortifyMessage{response: true, ok: true, term: term + 1, epoch: h.liveness.EpochFor(2)}})
 	})
 	g.settle()
 	require.True(t, g.Lease().Covers(h.cfg.Clock.Now()))

@@ -4,5 +4,5 @@ import "sync/atomic"
 
 // stats counts what happens on a store.
 type stats struct {
-	campaigns atomic.Int64
+	campaigns, messagesDropped atomic.Int64
 }

@@ -18,24 +18,8 @@ func (g *Group) TransferLeader(ctx context.Context, to ReplicaID) error {
 	var term uint64
 	started := make(chan error, 1)
 	ok := g.callOr(func() {
-		st := g.rn.BasicStatus()
-		if st.RaftState != raft.StateLeader {
-			started <- &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)}
-			return
-		}
-		target := slices.IndexFunc(g.members, func(m Member) bool { return m.Replica == to && m.isVoter() })
-		if target < 0 || to == g.replica {
-			started <- ErrTransferFailed
-			return
-		}
-		term = st.Term
-		// The lease goes first: the message that lets the other campaign is sent
-		// after this is published, and carries a later clock.
-		g.lettingGo, g.lettingGoTicks = st.Term, 0
-		g.publish()
-		g.rn.TransferLeader(uint64(to))
-		g.h.wake(g)
-		started <- nil
+		term = g.term
+		started <- g.beginTransfer(to)
 	}, func() { started <- ErrStopped })
 	if !ok {
 		return ErrStopped
@@ -67,6 +51,25 @@ func (g *Group) TransferLeader(ctx context.Context, to ReplicaID) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// beginTransfer lets go of the leadership in favour of a voter. In the group's turn.
+func (g *Group) beginTransfer(to ReplicaID) error {
+	st := g.rn.BasicStatus()
+	if st.RaftState != raft.StateLeader {
+		return &NotLeaderError{Group: g.id, Term: Term(st.Term), Leader: g.leader(st.Lead)}
+	}
+	target := slices.IndexFunc(g.members, func(m Member) bool { return m.Replica == to && m.isVoter() })
+	if target < 0 || to == g.replica {
+		return ErrTransferFailed
+	}
+	// The lease goes first: the message that lets the other campaign is sent after
+	// this is published, and carries a later clock.
+	g.lettingGo, g.lettingGoTicks = st.Term, 0
+	g.publish()
+	g.rn.TransferLeader(uint64(to))
+	g.h.wake(g)
+	return nil
 }
 
 // standAgain ends a leadership that was let go of and not taken up.

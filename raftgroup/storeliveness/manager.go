@@ -5,8 +5,10 @@
 //
 // # Rules
 //
-//   - A store's epoch is new after each restart, and after anyone has withdrawn
-//     support for it. It is durable before it is used.
+//   - The epoch at which a store asks another for support is new after each restart,
+//     and after that other has withdrawn. It is durable before it is used. It belongs
+//     to the pair: a store that was cut off and has withdrawn from everyone costs
+//     nobody any support but its own.
 //   - Support for an epoch that was withdrawn is never given again.
 //   - A restart keeps promises: the supported epochs are durable, and their
 //     expirations, which are not, are taken to be as late as they can be.
@@ -21,6 +23,8 @@ package storeliveness
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,9 +59,13 @@ type Config struct {
 // Peer is what is known of one other store. The fields are read without locks
 // on the path of every request.
 type Peer struct {
-	epoch atomic.Uint64 // of this store, for which the peer gave support
+	own   atomic.Uint64 // the epoch at which this store asks the peer for support
+	epoch atomic.Uint64 // for which the peer gave support
 	until atomic.Uint64
 }
+
+// Epoch returns the epoch at which this store asks the peer for support.
+func (p *Peer) Epoch() uint64 { return p.own.Load() }
 
 // Until returns how far the peer has promised to support this store at epoch;
 // zero if it has not.
@@ -89,14 +97,13 @@ type promise struct {
 // Manager owns all support given and received by one store. Safe for concurrent
 // use.
 type Manager struct {
-	cfg   Config
+	cfg Config
+	// epoch is the greatest that this store has ever used; durable.
 	epoch atomic.Uint64
 
 	mu struct {
 		sync.Mutex
 		peers map[keys.StoreID]*peerState
-		// next is the epoch that is being made durable, else 0.
-		next uint64
 	}
 	// persist serialises writes of the state.
 	persist sync.Mutex
@@ -104,6 +111,8 @@ type Manager struct {
 
 type peerState struct {
 	Peer
+	// next is the epoch for the peer that is being made durable, else 0.
+	next  uint64
 	given promise
 	// lastHeard is the peer's stamp in its last heartbeat; lastEcho is our own
 	// stamp that came back; first is when we began to speak to it.
@@ -131,12 +140,19 @@ func New(cfg Config, state []byte) (*Manager, error) {
 			}
 		}
 	}
-	m.epoch.Add(1)
+	epoch := m.epoch.Add(1)
+	for _, p := range m.mu.peers {
+		p.own.Store(epoch)
+	}
 	return m, m.save()
 }
 
-// Epoch returns this store's epoch.
-func (m *Manager) Epoch() uint64 { return m.epoch.Load() }
+// EpochFor returns the epoch at which this store asks another for support.
+func (m *Manager) EpochFor(store keys.StoreID) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.peer(store).own.Load()
+}
 
 // Peer returns the record of another store, and begins to speak to it.
 func (m *Manager) Peer(store keys.StoreID) *Peer {
@@ -151,6 +167,7 @@ func (m *Manager) peer(store keys.StoreID) *peerState {
 	p := m.mu.peers[store]
 	if p == nil {
 		p = &peerState{first: m.cfg.Clock.Peek()}
+		p.own.Store(m.epoch.Load())
 		m.mu.peers[store] = p
 	}
 	return p
@@ -173,8 +190,10 @@ func (m *Manager) Alive(store keys.StoreID) bool {
 	if store == m.cfg.Store {
 		return true
 	}
-	e, until := m.SupportFrom(store)
-	return e == m.Epoch() && until > m.cfg.Clock.Peek()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.mu.peers[store]
+	return p != nil && p.Until(p.own.Load()) > m.cfg.Clock.Peek()
 }
 
 // Supports reports whether this store supports another at epoch: the promise
@@ -200,11 +219,12 @@ func (m *Manager) Beat() {
 		m  Message
 	}
 	now := m.cfg.Clock.Now()
-	epoch := m.Epoch()
 	var beats []beat
 	var lost []keys.StoreID
 	m.mu.Lock()
-	for id, p := range m.mu.peers {
+	for _, id := range slices.Sorted(maps.Keys(m.mu.peers)) {
+		p := m.mu.peers[id]
+		epoch := p.own.Load()
 		if p.watched {
 			beats = append(beats, beat{id, Message{Kind: Heartbeat, Epoch: epoch, Until: now.Add(m.cfg.Duration), Stamp: now, Echo: p.lastHeard}})
 		}
@@ -234,7 +254,8 @@ func (m *Manager) Expire() time.Duration {
 	next := now.Add(m.cfg.Duration / 2)
 	var ended []keys.StoreID
 	m.mu.Lock()
-	for id, p := range m.mu.peers {
+	for _, id := range slices.Sorted(maps.Keys(m.mu.peers)) {
+		p := m.mu.peers[id]
 		if p.given.epoch == 0 || p.given.withdrawing {
 			continue
 		}
@@ -274,9 +295,9 @@ func (m *Manager) withdraw(stores []keys.StoreID, now hlc.Timestamp) {
 		}
 	}
 	m.mu.Unlock()
-	for id, epoch := range ended {
+	for _, id := range slices.Sorted(maps.Keys(ended)) {
 		if m.cfg.Withdrawn != nil {
-			m.cfg.Withdrawn(id, epoch)
+			m.cfg.Withdrawn(id, ended[id])
 		}
 	}
 }
@@ -354,13 +375,13 @@ func (m *Manager) heartbeat(from keys.StoreID, msg *Message) {
 // granted takes note of support received.
 func (m *Manager) granted(from keys.StoreID, msg *Message) {
 	if msg.Until == 0 {
-		m.raise(msg.Epoch)
+		m.raise(from, msg.Epoch)
 		return
 	}
 	gained := false
 	m.mu.Lock()
-	if epoch := m.Epoch(); msg.Epoch == epoch && m.mu.next == 0 {
-		p := m.peer(from)
+	p := m.peer(from)
+	if epoch := p.own.Load(); msg.Epoch == epoch && p.next == 0 {
 		if p.Peer.epoch.Load() != epoch {
 			p.Peer.until.Store(0)
 			p.Peer.epoch.Store(epoch)
@@ -378,42 +399,37 @@ func (m *Manager) granted(from keys.StoreID, msg *Message) {
 	}
 }
 
-// raise moves to a later epoch, because someone has withdrawn support for the
-// present one. All leases at the present epoch end first: a store that hears of
-// the new epoch drops its support for the old one at once, its time not being
-// over. The new epoch is durable before anyone hears of it.
-func (m *Manager) raise(to uint64) {
+// raise moves to a later epoch with a store that has withdrawn support for the
+// present one. What leases rest on at the present epoch ends first: a store that
+// hears of the new epoch drops its support for the old one at once, its time not
+// being over. The new epoch is durable before the store hears of it.
+func (m *Manager) raise(store keys.StoreID, to uint64) {
 	m.mu.Lock()
-	if to <= m.Epoch() || m.mu.next != 0 {
+	p := m.peer(store)
+	if to <= p.own.Load() || p.next != 0 {
 		m.mu.Unlock()
 		return
 	}
-	m.mu.next = to
-	var lost []keys.StoreID
-	for id, p := range m.mu.peers {
-		p.Peer.until.Store(0)
-		p.Peer.epoch.Store(to)
-		if p.supported {
-			p.supported = false
-			lost = append(lost, id)
-		}
-	}
+	p.next = to
+	p.Peer.until.Store(0)
+	p.Peer.epoch.Store(to)
+	lost := p.supported
+	p.supported = false
 	m.mu.Unlock()
 	err := m.save()
 	m.mu.Lock()
 	if err == nil {
-		m.epoch.Store(to)
-		m.mu.next = 0
+		m.epoch.Store(max(m.epoch.Load(), to))
+		p.own.Store(to)
+		p.next = 0
 	}
 	m.mu.Unlock()
-	if m.cfg.Lost != nil {
-		for _, id := range lost {
-			m.cfg.Lost(id)
-		}
+	if lost && m.cfg.Lost != nil {
+		m.cfg.Lost(store)
 	}
 }
 
-// The persisted state: version(1), own epoch(8), duration(8, ns), count(4), and
+// The persisted state: version(1), greatest own epoch(8), duration(8, ns), count(4), and
 // per store store(4) epoch(8) withdrawn(1); little-endian.
 const (
 	stateVersion = 2
@@ -426,7 +442,11 @@ func (m *Manager) save() error {
 	defer m.persist.Unlock()
 	m.mu.Lock()
 	b := []byte{stateVersion}
-	b = binary.LittleEndian.AppendUint64(b, max(m.epoch.Load(), m.mu.next))
+	epoch := m.epoch.Load()
+	for _, p := range m.mu.peers {
+		epoch = max(epoch, p.next)
+	}
+	b = binary.LittleEndian.AppendUint64(b, epoch)
 	b = binary.LittleEndian.AppendUint64(b, uint64(m.cfg.Duration))
 	n := len(b)
 	b = append(b, 0, 0, 0, 0)

@@ -131,7 +131,7 @@ func TestSilenceEndsSupportAfterExpiry(t *testing.T) {
 	a := w.start(t, 1, duration)
 	b := w.start(t, 2, duration)
 	w.run(duration)
-	epoch := a.Epoch()
+	epoch := a.EpochFor(2)
 	_, until := a.SupportFrom(2)
 	w.cut[[2]keys.StoreID{1, 2}] = true
 	for b.Supports(1, epoch) {
@@ -143,7 +143,7 @@ func TestSilenceEndsSupportAfterExpiry(t *testing.T) {
 	// It is never given again: the store moves to a later epoch.
 	delete(w.cut, [2]keys.StoreID{1, 2})
 	w.run(2 * duration)
-	require.Greater(t, a.Epoch(), epoch)
+	require.Greater(t, a.EpochFor(2), epoch)
 	require.True(t, w.supported(1, 2))
 	require.False(t, b.Supports(1, epoch))
 }
@@ -154,7 +154,7 @@ func TestOneWayPartition(t *testing.T) {
 		a := w.start(t, 1, duration)
 		b := w.start(t, 2, duration)
 		w.run(duration)
-		ea, eb := a.Epoch(), b.Epoch()
+		ea, eb := a.EpochFor(2), b.EpochFor(1)
 		w.cut[dead] = true
 		w.run(6 * duration)
 		require.False(t, w.supported(1, 2), "%v", dead)
@@ -172,12 +172,12 @@ func TestRestartKeepsPromises(t *testing.T) {
 		a := w.start(t, 1, duration)
 		w.start(t, 2, duration)
 		w.run(duration)
-		epoch := a.Epoch()
+		epoch := a.EpochFor(2)
 		_, until := a.SupportFrom(2)
 		w.stores[1].m = nil // gone
-		old := w.stores[2].m.Epoch()
+		old := w.stores[2].m.EpochFor(1)
 		b := w.start(t, 2, next)
-		require.Greater(t, b.Epoch(), old)
+		require.Greater(t, b.EpochFor(1), old)
 		require.True(t, b.Supports(1, epoch))
 		for b.Supports(1, epoch) {
 			w.run(duration / 5)
@@ -238,30 +238,37 @@ func TestDurableBeforeEffect(t *testing.T) {
 	require.False(t, b.Supports(1, 1))
 }
 
-// TestRaisedEpochEndsLeases: before anyone hears of a later epoch, nothing rests
-// on the earlier one.
-func TestRaisedEpochEndsLeases(t *testing.T) {
+// TestRaisedEpochEndsSupport: before a store hears of a later epoch, nothing rests
+// on its support at the earlier one. That of others is not touched.
+func TestRaisedEpochEndsSupport(t *testing.T) {
 	w := newWorld(3)
 	a := w.start(t, 1, duration)
 	w.start(t, 2, duration)
 	w.start(t, 3, duration)
 	w.run(duration)
-	epoch := a.Epoch()
-	p := a.Peer(2)
+	epoch, other := a.EpochFor(3), a.EpochFor(2)
+	p, untouched := a.Peer(3), a.Peer(2)
 	require.NotZero(t, p.Until(epoch))
 	persist := a.cfg.Persist
 	a.cfg.Persist = func(b []byte) error {
 		require.Zero(t, p.Until(epoch))
-		require.Equal(t, epoch, a.Epoch(), "used before it was durable")
+		require.Equal(t, epoch, a.EpochFor(3), "used before it was durable")
 		return persist(b)
 	}
 	a.Receive(3, &Message{Kind: Grant, Epoch: epoch + 1})
-	require.Equal(t, epoch+1, a.Epoch())
+	require.Equal(t, epoch+1, a.EpochFor(3))
 	require.Equal(t, epoch+1, binary.LittleEndian.Uint64(w.stores[1].durable[1:]))
 	require.Zero(t, p.Until(epoch))
+	require.Equal(t, other, a.EpochFor(2))
+	require.NotZero(t, untouched.Until(other))
 	w.run(duration)
-	require.True(t, w.supported(1, 2))
-	require.Equal(t, 2, w.stores[2].lost+w.stores[1].lost, "leaders on the store are told")
+	require.True(t, w.supported(1, 3))
+	require.Equal(t, 1, w.stores[1].lost, "leaders on the store are told")
+	// After a restart every epoch is new to everyone.
+	w.stores[1].m = nil
+	a = w.start(t, 1, duration)
+	require.Greater(t, a.EpochFor(2), epoch+1)
+	require.Equal(t, a.EpochFor(2), a.EpochFor(3))
 }
 
 // TestRandomHistories: with skewed clocks, restarts and partitions, a store is
@@ -305,7 +312,7 @@ func TestRandomHistories(t *testing.T) {
 						continue
 					}
 					epoch, until := a.m.SupportFrom(b.id)
-					if epoch != a.m.Epoch() || until == 0 || b.m.Supports(a.id, epoch) {
+					if epoch != a.m.EpochFor(b.id) || until == 0 || b.m.Supports(a.id, epoch) {
 						continue
 					}
 					// Withdrawn: the lease is over by the clock of the one who withdrew,
