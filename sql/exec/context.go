@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/sql/catalog"
@@ -92,9 +93,15 @@ type operator interface {
 // Open prepares an execution. Nothing is read before the first Next.
 func Open(ctx context.Context, p *plan.Physical, c *Context) (*Cursor, error) {
 	cur := &Cursor{}
-	r := &cur.run
-	r.ctx, r.c, r.ec, r.plan = ctx, c, c.Eval, p
-	r.ec.Ctx = ctx
+	cur.run.ctx, cur.run.c, cur.run.ec, cur.run.plan = ctx, c, c.Eval, p
+	cur.run.ec.Ctx = ctx
+	return cur, cur.prepare()
+}
+
+// prepare makes the operators.
+func (c *Cursor) prepare() error {
+	r := &c.run
+	p := r.plan
 	if p.Subqueries > 0 {
 		r.subs = make([]*subState, p.Subqueries)
 		r.ec.Subqueries = r
@@ -103,15 +110,14 @@ func Open(ctx context.Context, p *plan.Physical, c *Context) (*Cursor, error) {
 		r.ctes = make(map[*plan.PCTE]*cteState, len(p.CTEs))
 		r.ec.Subqueries = r
 	}
-	if c.Analyze {
+	if r.c.Analyze {
 		r.stats = make([]NodeStats, p.Nodes)
 	}
+	r.writes, r.affected = writeSet{}, 0
 	r.writes.init(r)
-	var err error
-	if cur.root, err = r.build(p.Root); err != nil {
-		return nil, err
-	}
-	return cur, nil
+	root, err := r.build(p.Root)
+	c.root = root
+	return err
 }
 
 // Next returns the next batch of rows, nil at the end. The batch is valid until the next call.
@@ -129,26 +135,7 @@ func (c *Cursor) Next() (*types.Batch, error) {
 func (c *Cursor) next() (*types.Batch, error) {
 	if !c.opened {
 		c.opened = true
-		if err := c.run.modifyingCTEs(); err != nil {
-			return nil, err
-		}
-		if err := c.root.Open(); err != nil {
-			return nil, err
-		}
-		if c.run.plan.Kind != plan.KindSelect {
-			// A statement that writes has its effects at once, whatever is read of it.
-			d := c.root.(dmlOperator)
-			if err := d.execute(); err != nil {
-				return nil, err
-			}
-			c.run.affected = d.count()
-		}
-		if c.run.writes.hold && c.run.plan.Kind == plan.KindSelect {
-			if err := c.readAll(); err != nil {
-				return nil, err
-			}
-		}
-		if err := c.run.writes.finish(); err != nil {
+		if err := c.start(); err != nil {
 			return nil, err
 		}
 	}
@@ -167,7 +154,49 @@ func (c *Cursor) next() (*types.Batch, error) {
 	return b, err
 }
 
-// readAll reads the rows of a SELECT before the writes of its WITH queries are there to be seen.
+// start runs a statement as far as its effects, and from the beginning if it meets a row that has changed.
+func (c *Cursor) start() error {
+	for n := 0; ; n++ {
+		err := c.begin()
+		if !errors.Is(err, errRowChanged) {
+			return err
+		}
+		if n == maxRestarts {
+			return sqlstate.New(sqlstate.SerializationFailure, "could not serialize access due to concurrent update")
+		}
+		c.release()
+		c.run.c.Txn.(snapshotTxn).StepStatement()
+		if err := c.prepare(); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Cursor) begin() error {
+	r := &c.run
+	if err := r.modifyingCTEs(); err != nil {
+		return err
+	}
+	if err := c.root.Open(); err != nil {
+		return err
+	}
+	if r.plan.Kind != plan.KindSelect {
+		// A statement that writes has its effects at once, whatever is read of it.
+		d := c.root.(dmlOperator)
+		if err := d.execute(); err != nil {
+			return err
+		}
+		r.affected = d.count()
+	} else if r.writes.hold || r.restartable() {
+		if err := c.readAll(); err != nil {
+			return err
+		}
+	}
+	return r.writes.finish()
+}
+
+// readAll reads the rows of a SELECT before the writes of its WITH queries are there to be seen, or before any row
+// that is still to be locked can send it back to the beginning.
 func (c *Cursor) readAll() error {
 	store := newRowStore(c.run.plan.Root.Phys().Types(), c.run.c.Mem)
 	c.rows = &storeReader{s: store}
@@ -190,9 +219,17 @@ func (c *Cursor) Stats() []NodeStats { return c.run.stats }
 
 // Close ends the execution and frees its memory.
 func (c *Cursor) Close() {
+	if c.root != nil {
+		c.release()
+	}
+}
+
+// release lets go of the operators and what they hold.
+func (c *Cursor) release() {
 	c.root.Close()
 	if c.rows != nil {
 		c.rows.s.reset()
+		c.rows = nil
 	}
 	c.run.close()
 }

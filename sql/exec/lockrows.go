@@ -2,7 +2,9 @@ package exec
 
 import (
 	"bytes"
+	"errors"
 
+	"github.com/spanlite/spanlite/kv"
 	"github.com/spanlite/spanlite/sql/plan"
 	"github.com/spanlite/spanlite/sql/types"
 	"github.com/spanlite/spanlite/txn"
@@ -10,6 +12,11 @@ import (
 
 // lockRowsOp locks the rows of its input by their keys and drops those that are gone, or that
 // others have locked if it is to skip them.
+//
+// A row may have changed between the snapshot and the lock. At READ COMMITTED PostgreSQL puts the new version through
+// the query's conditions again (EvalPlanQual). Here the statement starts over with a new snapshot, in which the
+// locked row cannot change any more; so conditions, joins and the order are those of the rows returned. At the other
+// levels the transaction layer refuses the lock (40001).
 type lockRowsOp struct {
 	r    *run
 	in   operator
@@ -17,6 +24,36 @@ type lockRowsOp struct {
 	b    *types.Batch // the input batch in progress
 	rows []uint16     // its selection
 	part types.Batch
+}
+
+// errRowChanged says that a row to be locked is not what the snapshot has.
+var errRowChanged = errors.New("row has changed since the snapshot")
+
+// maxRestarts bounds how often a statement starts over. Each time it holds more locks, so it gets further.
+const maxRestarts = 100
+
+// snapshotTxn is a transaction that can take a new snapshot in the middle of a statement.
+type snapshotTxn interface {
+	Isolation() kv.Isolation
+	// StepStatement takes a new snapshot.
+	StepStatement()
+}
+
+// restartable reports whether the statement locks rows and may start over: at READ COMMITTED, unless a WITH query
+// writes.
+func (r *run) restartable() bool {
+	if !r.plan.LocksRows {
+		return false
+	}
+	if t, ok := r.c.Txn.(snapshotTxn); !ok || t.Isolation() != kv.ReadCommitted {
+		return false
+	}
+	for _, c := range r.plan.CTEs {
+		if c.Modifies {
+			return false
+		}
+	}
+	return true
 }
 
 func newLockRows(r *run, in operator, n *plan.PLockRows) *lockRowsOp {
@@ -82,12 +119,28 @@ func (l *lockRowsOp) lock(b *types.Batch, t plan.PLockTarget) error {
 		at = append(at, uint16(i))
 	}
 	present := make([]bool, types.BatchSize)
+	restartable := l.r.restartable()
+	var locked [][]byte
 	err := l.r.c.Txn.GetMany(l.r.ctx, ks, txn.Locking{Strength: t.Strength, Wait: t.Wait}, func(i int, value []byte) error {
 		present[at[i]] = value != nil
+		if restartable {
+			locked = append(locked, bytes.Clone(value))
+		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if restartable {
+		err := l.r.c.Txn.GetMany(l.r.ctx, ks, txn.Locking{}, func(i int, value []byte) error {
+			if present[at[i]] && !bytes.Equal(locked[i], value) {
+				return errRowChanged
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	sel = sel[:0]
 	for k, n := 0, b.Len(); k < n; k++ {

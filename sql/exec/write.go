@@ -46,7 +46,8 @@ func (s *writeSet) init(r *run) {
 		}
 	}
 	// A SELECT around a WITH query that writes does not see the writes either.
-	s.hold = n > 1 || n == 1 && r.plan.Kind == plan.KindSelect
+	// What a statement that may start over has written must not be there then.
+	s.hold = n > 1 || n == 1 && r.plan.Kind == plan.KindSelect || n == 1 && r.restartable()
 	s.fk.r = r
 }
 

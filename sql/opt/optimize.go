@@ -33,6 +33,8 @@ type optimizer struct {
 	// order of ctes by first use or definition.
 	cteList []*plan.PCTE
 	cteRows map[*plan.CTE]float64
+	// locksRows: a PLockRows was planned.
+	locksRows bool
 	// outer are the layouts of the rows around a subquery or lateral item, the nearest last.
 	outer []layout
 	nodes int
@@ -72,7 +74,7 @@ func Optimize(cfg *Config, l *plan.Logical) (p *plan.Physical, err error) {
 		ph := o.plan(root, &request{cols: plan.SetOf(l.OutCols)})
 		p.Root = o.arrange(ph, l.OutCols).node
 	}
-	p.CTEs = o.cteList
+	p.CTEs, p.LocksRows = o.cteList, o.locksRows
 	o.number(p)
 	p.Subqueries = l.Meta.Subqueries
 	return p, nil

@@ -690,6 +690,7 @@ func (o *optimizer) planLockRows(n *plan.LockRows, req *request) *phys {
 	for _, t := range n.Targets {
 		sub.cols.Add(t.Rel.RowKey)
 	}
+	o.locksRows = true
 	in := o.plan(n.Input, sub)
 	lay := in.layout()
 	node := &plan.PLockRows{Input: in.node, Limit: int64(req.limit)}

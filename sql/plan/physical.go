@@ -12,9 +12,11 @@ type Physical struct {
 	Root PhysNode
 	// CTEs are the WITH queries that are run on their own; those that modify data are run to their end
 	// even if nobody reads them.
-	CTEs   []*PCTE
-	Result []ResultColumn
-	Params []*types.T
+	CTEs []*PCTE
+	// LocksRows says that there is a PLockRows somewhere.
+	LocksRows bool
+	Result    []ResultColumn
+	Params    []*types.T
 	// Relations are what the plan depends on, Tables those of them that are tables: the session pins
 	// their versions.
 	Relations []catalog.Relation
