@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,8 @@ type Node struct {
 	service   *rpc.Service
 	dialer    *rpc.Dialer
 	transport *transport.GRPC
+	// raftMetrics are the raftgroup.Host's; made with the store.
+	raftMetrics *raftgroup.Metrics
 	grpc      *grpc.Server
 	identity  storage.Identity
 	registry  *liveness.Registry
@@ -271,13 +274,16 @@ func (n *Node) openStore(context.Context) error {
 		return err
 	}
 	n.adoptPeers(n.peers)
+	n.nodesChanged() // the offset of other clocks counts from the start
 	n.graph = locktable.NewGraph(locktable.GraphConfig{Node: n.identity.Node, Prober: (*prober)(n)})
 	locality, err := liveness.ParseLocality(n.cfg.Locality)
 	if err != nil {
 		return fmt.Errorf("--locality: %w", err)
 	}
 	inMemory := n.cfg.StoreDir == "" || n.cfg.FS != nil
+	n.raftMetrics = raftgroup.NewMetrics()
 	raft := raftgroup.Config{
+		Metrics: n.raftMetrics,
 		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "log"), SnapshotDir: n.fs.PathJoin(n.dir, "snapshots"),
 		Events: raftgroup.EventListener{
 			Fatal:    n.fatal,
@@ -395,6 +401,28 @@ func (n *Node) joinCluster(ctx context.Context) error {
 	return nil
 }
 
+// maxTempBytes bounds the default of Config.TempBytes.
+const maxTempBytes = 32 << 30
+
+// tempSpace returns where queries keep what does not fit into memory.
+func (n *Node) tempSpace() (*exec.TempSpace, error) {
+	dir := os.TempDir()
+	if n.fs == vfs.Default {
+		dir = filepath.Join(n.dir, "temp")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("--store=%s: %w", n.dir, err)
+		}
+	}
+	limit := n.cfg.TempBytes
+	if limit == 0 {
+		limit = maxTempBytes
+		if _, available := diskSpace(dir); available > 0 {
+			limit = min(limit, available/4)
+		}
+	}
+	return exec.NewTempSpace(dir, limit), nil
+}
+
 // openSQL opens the transactional and the SQL layer.
 func (n *Node) openSQL(ctx context.Context) error {
 	n.db = txn.NewDB(txn.Config{Sender: n.dist, Clock: n.clock, Node: n.identity.Node, Logger: n.log})
@@ -408,11 +436,15 @@ func (n *Node) openSQL(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	temp, err := n.tempSpace()
+	if err != nil {
+		return err
+	}
 	registry := builtins.Registry()
 	n.schema = schemachange.New(schemachange.Config{DB: catalogDB, Source: n.catalog, Registry: registry, Parser: sql.CatalogParser(), Peers: (*fencePeers)(n), Logger: n.log})
 	n.sql = sql.NewServer(sql.Config{
 		DB: n.db, Catalog: n.catalog, Registry: registry, Schema: n.schema, Node: n.identity.Node,
-		Memory: exec.NewPool(n.cfg.SQLMemoryBytes), Version: release, TempDir: os.TempDir(),
+		Memory: exec.NewPool(n.cfg.SQLMemoryBytes), Version: release, Temp: temp,
 		Cluster: (*cluster)(n), Logger: n.log,
 	})
 	n.stage.Store(stageSQL)
