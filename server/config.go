@@ -56,6 +56,10 @@ type Config struct {
 	// together. Default: a quarter of the machine's memory each.
 	CacheBytes     int64
 	SQLMemoryBytes int64
+	// TempBytes bounds the temporary files of all queries together. They are in the
+	// store's folder or, for a node in memory, in the system's. Default: a quarter of
+	// what is free on the disk, but at most 32 GB.
+	TempBytes int64
 	// MaxConnections bounds SQL connections.
 	MaxConnections int
 

@@ -179,7 +179,7 @@ func (s *Session) evalAlone(e ast.Expr) (types.Datum, *types.T, error) {
 	mem := exec.NewMonitor(s.srv.cfg.Memory, 0)
 	defer mem.Close()
 	sink := &oneRow{}
-	if _, err := exec.Run(&s.ctx, c.plan, &exec.Context{Eval: s.evalContext(nil), Mem: mem, WorkMem: s.vars.WorkMemBytes, TempDir: s.srv.cfg.TempDir}, sink); err != nil {
+	if _, err := exec.Run(&s.ctx, c.plan, &exec.Context{Eval: s.evalContext(nil), Mem: mem, WorkMem: s.vars.WorkMemBytes, Temp: s.srv.cfg.Temp}, sink); err != nil {
 		return types.Null, nil, err
 	}
 	if len(sink.row) != 1 {

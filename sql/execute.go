@@ -216,7 +216,7 @@ func (s *Session) finishStatement(tag Tag, x execution) error {
 func (s *Session) execContext(params []types.Datum, mem *exec.Monitor) *exec.Context {
 	return &exec.Context{
 		Txn: s.txn.kv, Eval: s.evalContext(params), Mem: mem,
-		WorkMem: s.vars.WorkMemBytes, TempDir: s.srv.cfg.TempDir,
+		WorkMem: s.vars.WorkMemBytes, Temp: s.srv.cfg.Temp,
 		Virtual:     &catalog.VirtualEnv{Catalog: s.txn.coll, Host: (*host)(s)},
 		RowID:       s.srv.cfg.Schema.RowID,
 		SequenceRow: s.srv.cfg.Schema.SequenceRow,

@@ -30,8 +30,8 @@ type Config struct {
 	Node   keys.NodeID
 	// Version is what version() adds to PostgreSQL's.
 	Version string
-	// TempDir is where sorts and hash tables spill.
-	TempDir string
+	// Temp is where sorts and hash tables spill.
+	Temp *exec.TempSpace
 	// Cluster answers the spanlite_* views and functions; may be nil.
 	Cluster Cluster
 	Logger  *slog.Logger

@@ -59,6 +59,7 @@ SIGTERM and SIGINT drain the node and end it; a second one ends it at once.`,
 	f.StringVar(&cfg.CertsDir, "certs-dir", "", "folder with ca.crt, node.crt, node.key")
 	f.BoolVar(&cfg.Insecure, "insecure", false, "no encryption and no passwords, on any address")
 	f.Int64Var(&cfg.CacheBytes, "cache", 0, "bytes of the block cache (default a quarter of the memory)")
+	f.Int64Var(&cfg.TempBytes, "max-temp-storage", 0, "bytes of disk that all queries together may use for sorting and joining (default a quarter of the free disk, at most 32 GB)")
 	f.Int64Var(&cfg.SQLMemoryBytes, "max-sql-memory", 0, "bytes that all queries together may use (default a quarter of the memory)")
 	f.IntVar(&cfg.MaxConnections, "max-connections", 0, "SQL connections at a time (default 10000)")
 	f.Int64Var(&cfg.RangeMaxBytes, "range-max-bytes", 0, "size at which a range splits (default 512 MB)")

@@ -32,8 +32,9 @@ type Context struct {
 	Mem *Monitor
 	// WorkMem is the bytes beyond which a sort goes to disk; 0 means 64 MB.
 	WorkMem int64
-	// TempDir is where sorts spill to; empty for the system's.
-	TempDir string
+	// Temp is where sorts and hash tables spill to; nil is the system's folder without
+	// a bound.
+	Temp *TempSpace
 	// Virtual is the environment of virtual tables.
 	Virtual *catalog.VirtualEnv
 	// RowID returns a new hidden row id for a table without a primary key.

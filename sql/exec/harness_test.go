@@ -118,6 +118,7 @@ type testDB struct {
 	stats  map[catalog.ID]*stats.Table
 	mem    *exec.Monitor
 	work   int64
+	temp   *exec.TempSpace
 }
 
 func newTestDB() *testDB {
@@ -423,7 +424,7 @@ func (db *testDB) run(sql string, params []types.Datum) (_ string, err error) {
 }
 
 func (db *testDB) context(ec *expr.EvalContext) *exec.Context {
-	return &exec.Context{Txn: db.kv, Eval: ec, Mem: db.mem, WorkMem: db.work, RowID: func(context.Context, *catalog.Table) (int64, error) {
+	return &exec.Context{Txn: db.kv, Eval: ec, Mem: db.mem, WorkMem: db.work, Temp: db.temp, RowID: func(context.Context, *catalog.Table) (int64, error) {
 		db.rowIDs++
 		return db.rowIDs, nil
 	}}

@@ -196,3 +196,31 @@ func BenchmarkInsertRows(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
 }
+
+// TestTempSpace runs queries that need more temporary files than the node may have:
+// they fail with 53400 and give everything back.
+func TestTempSpace(t *testing.T) {
+	db := newTestDB()
+	db.must(t, "create table s (id int primary key, t text)")
+	db.must(t, "insert into s select g, repeat('x', 200) || g from generate_series(1, 5000) g")
+	db.work = 64 << 10
+	for _, q := range []string{
+		"select t from s order by t desc",
+		"select t, count(*) from s group by t",
+		"select count(*) from s a join s b on a.t = b.t",
+	} {
+		db.temp = exec.NewTempSpace("", 256<<10)
+		_, err := db.run(q, nil)
+		if sqlstate.CodeOf(err) != sqlstate.ConfigurationLimitExceeded {
+			t.Errorf("%s: %v, want 53400", q, err)
+		}
+		if used := db.temp.Used(); used != 0 {
+			t.Errorf("%s: %d bytes are still counted", q, used)
+		}
+		db.temp = exec.NewTempSpace("", 64<<20)
+		db.must(t, q)
+		if used := db.temp.Used(); used != 0 {
+			t.Errorf("%s: %d bytes are still counted after success", q, used)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package exec
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -25,9 +24,12 @@ import (
 type spillRun struct {
 	f    *os.File
 	rows int
-	w    *bufio.Writer
-	rd   *bufio.Reader
-	buf  []byte
+	// space has counted bytes for the file.
+	space *TempSpace
+	bytes int64
+	w     *bufio.Writer
+	rd    *bufio.Reader
+	buf   []byte
 }
 
 const (
@@ -39,16 +41,11 @@ const (
 
 // newSpillRun makes an empty file. A small buffer does where there are many files.
 func (r *run) newSpillRun(bufferBytes int) (*spillRun, error) {
-	f, err := os.CreateTemp(r.c.TempDir, "spanlite-spill-*")
+	f, err := r.c.Temp.create()
 	if err != nil {
-		return nil, fmt.Errorf("create temporary file: %w", err)
+		return nil, err
 	}
-	// The file disappears with its descriptor, even if the process dies.
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("unlink temporary file: %w", err)
-	}
-	return &spillRun{f: f, w: bufio.NewWriterSize(f, bufferBytes)}, nil
+	return &spillRun{f: f, space: r.c.Temp, w: bufio.NewWriterSize(f, bufferBytes)}, nil
 }
 
 // write adds row i of the columns.
@@ -58,8 +55,12 @@ func (r *spillRun) write(cols []*types.Vec, i int) error {
 		r.buf = appendSpilled(r.buf, v, i)
 	}
 	r.rows++
+	if err := r.space.grow(int64(len(r.buf))); err != nil {
+		return err
+	}
+	r.bytes += int64(len(r.buf))
 	if _, err := r.w.Write(r.buf); err != nil {
-		return fmt.Errorf("write temporary file: %w", err)
+		return tempFileError("write", err)
 	}
 	return nil
 }
@@ -102,17 +103,19 @@ func (r *spillRun) close() {
 	if r.f != nil {
 		r.f.Close()
 		r.f = nil
+		r.space.shrink(r.bytes)
+		r.bytes = 0
 	}
 }
 
 // rewind ends the writing.
 func (r *spillRun) rewind() error {
 	if err := r.w.Flush(); err != nil {
-		return fmt.Errorf("write temporary file: %w", err)
+		return tempFileError("write", err)
 	}
 	r.w, r.buf = nil, nil
 	if _, err := r.f.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read temporary file: %w", err)
+		return tempFileError("read", err)
 	}
 	r.rd = bufio.NewReaderSize(r.f, 64<<10)
 	return nil
@@ -133,7 +136,7 @@ func (r *spillRun) append(b *types.Batch, s *types.Settings) (ok bool, err error
 	for _, v := range b.Cols {
 		tag, err := r.rd.ReadByte()
 		if err != nil {
-			return false, fmt.Errorf("read temporary file: %w", err)
+			return false, tempFileError("read", err)
 		}
 		switch tag {
 		case spillNull:
@@ -141,7 +144,7 @@ func (r *spillRun) append(b *types.Batch, s *types.Settings) (ok bool, err error
 		case spillWord:
 			var w [8]byte
 			if _, err := io.ReadFull(r.rd, w[:]); err != nil {
-				return false, fmt.Errorf("read temporary file: %w", err)
+				return false, tempFileError("read", err)
 			}
 			x := binary.LittleEndian.Uint64(w[:])
 			if v.T.Family == types.FamFloat {
@@ -152,11 +155,11 @@ func (r *spillRun) append(b *types.Batch, s *types.Settings) (ok bool, err error
 		default:
 			n, err := binary.ReadUvarint(r.rd)
 			if err != nil {
-				return false, fmt.Errorf("read temporary file: %w", err)
+				return false, tempFileError("read", err)
 			}
 			body := make([]byte, n)
 			if _, err := io.ReadFull(r.rd, body); err != nil {
-				return false, fmt.Errorf("read temporary file: %w", err)
+				return false, tempFileError("read", err)
 			}
 			if tag == spillBytes {
 				v.AppendBytes(body)
