@@ -3,13 +3,14 @@
 GO ?= go
 PKGS ?= ./...
 FUZZTIME ?= 10m
+COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)
 SIM_SEED ?= 1000
 SIM_RUNS ?= 200
 
 .PHONY: build test race difftest lint fuzz soak mutations bench generate clean
 
 build:            ## the binary, in ./bin
-	$(GO) build -o bin/spanlite ./cmd/spanlite
+	$(GO) build -ldflags "-X github.com/spanlite/spanlite/server.commit=$(COMMIT)" -o bin/spanlite ./cmd/spanlite
 
 test:             ## unit and system tests: what CI runs
 	$(GO) test -timeout 15m $(PKGS)

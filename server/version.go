@@ -11,10 +11,16 @@ import (
 // release is the version of this source tree.
 const release = "0.1.0"
 
+// commit is set by the Makefile, for builds without stamps of version control.
+var commit string
+
 // Version returns the version with the commit and the compiler it was built
 // from and by.
 func Version() string {
-	commit, dirty := "unknown", ""
+	commit, dirty := commit, ""
+	if commit == "" {
+		commit = "unknown"
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch {

@@ -1,6 +1,9 @@
 package storage
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ForeignFolderError: the folder holds files that no Spanlite engine wrote.
 // Nothing was touched.
@@ -55,7 +58,9 @@ type CorruptionError struct {
 }
 
 func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("storage: %s is corrupt: %v", e.Path, e.Cause)
+	// Pebble joins an error without a text of its own to the cause.
+	text := strings.ReplaceAll(fmt.Sprint(e.Cause), "<corruption detail carrier>", "")
+	return fmt.Sprintf("storage: %s is corrupt: %s", e.Path, strings.TrimSpace(text))
 }
 
 // Unwrap returns the cause.

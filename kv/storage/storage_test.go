@@ -482,3 +482,8 @@ func BenchmarkOpenInMemory(b *testing.B) {
 		_ = e.Close()
 	}
 }
+
+func TestCorruptionErrorText(t *testing.T) {
+	err := &CorruptionError{Path: "000012.sst", Cause: errors.New("checksum mismatch\n<corruption detail carrier>")}
+	require.EqualError(t, err, "storage: 000012.sst is corrupt: checksum mismatch")
+}

@@ -48,7 +48,7 @@ type Config struct {
 	// Record is this node's own record, as it is gossiped.
 	Record liveness.Record
 
-	// RangeMaxBytes is the size above which a range splits. Default 64 MB.
+	// RangeMaxBytes is the size above which a range splits. Default 512 MB.
 	RangeMaxBytes int64
 	// RangeMinBytes is the size below which a range may be merged into its left
 	// neighbour if the two together stay below half of RangeMaxBytes. Default 0:
@@ -111,7 +111,7 @@ type Events struct {
 }
 
 func (c Config) withDefaults() Config {
-	def(&c.RangeMaxBytes, 64<<20)
+	def(&c.RangeMaxBytes, 512<<20)
 	def(&c.BalanceInterval, time.Second)
 	def(&c.PulseInterval, time.Second)
 	def(&c.ScanInterval, 10*time.Minute)
