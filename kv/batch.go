@@ -250,6 +250,9 @@ type EndTxn struct {
 	// kv/dist refuses (CrossRangeError) when the batch spans ranges, and the
 	// coordinator then goes the long way.
 	OnePhase bool
+	// Prepare makes the record PREPARED instead of COMMITTED. The decision comes with
+	// another request, at the same timestamp.
+	Prepare bool
 	// Reads are the spans to verify if the commit timestamp has to move.
 	Reads []keys.Span
 	// ReadsComplete is false if the spans were too many to keep; then a moved

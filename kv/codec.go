@@ -384,7 +384,7 @@ func appendEndTxn(dst []byte, e *EndTxn) []byte {
 	for _, f := range e.Fences {
 		dst = appendU64(appendBytes(dst, f.Key), uint64(f.Token))
 	}
-	return appendU64(dst, uint64(e.SentAt))
+	return appendBool(appendU64(dst, uint64(e.SentAt)), e.Prepare)
 }
 
 func (r *wireReader) endTxn() *EndTxn {
@@ -409,6 +409,7 @@ func (r *wireReader) endTxn() *EndTxn {
 		}
 	}
 	e.SentAt = r.ts()
+	e.Prepare = r.bool()
 	return e
 }
 

@@ -82,7 +82,7 @@ func sampleBatch() *Batch {
 			Reads:   []keys.Span{{Start: keys.Key("r"), End: keys.Key("s")}},
 			Locks:   []LockedKey{{Key: keys.Key("l"), Strength: LockShare, ReadTS: 3, Seq: 4}},
 			Intents: []keys.Span{{Start: keys.Key("i")}}, InFlight: []InFlightWrite{{keys.Key("f"), 6}},
-			Fences: []Fence{{keys.Key("g"), 12}}, SentAt: 17,
+			Fences: []Fence{{keys.Key("g"), 12}}, SentAt: 17, Prepare: true,
 		}},
 		{Kind: OpPushTxn, Key: keys.Key("k"), PushTxn: sampleTxn(), PushKind: PushAbort, PushedTS: 13},
 		{Kind: OpResolveIntent, Key: keys.Key("k"), PushTxn: sampleTxn(), TxnStatus: TxnCommitted, Commit: true},

@@ -144,6 +144,18 @@ func (s *Session) unlockAdvisory(key advisoryKey, mode int) bool {
 	return true
 }
 
+// holdsTxnAdvisory reports whether the transaction holds advisory locks.
+func (s *Session) holdsTxnAdvisory() bool {
+	for mode := range s.advisory {
+		for _, held := range s.advisory[mode] {
+			if held.txn > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // unlockAllAdvisory gives back all locks that the session holds until unlocked.
 func (s *Session) unlockAllAdvisory() {
 	s.releaseAdvisory(func(l *heldLock) { l.session = 0 })

@@ -52,6 +52,5 @@
 //
 // # Not done here
 //
-// SET CONSTRAINTS, procedural code, and two-phase commit are
-// refused with 0A000.
+// Procedural code is refused with 0A000.
 package sql

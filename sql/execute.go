@@ -355,7 +355,8 @@ func (s *Session) executeUtility(p *portal, x execution) error {
 // endsTransaction reports whether a statement has committed or begun by itself.
 func endsTransaction(st ast.Statement) bool {
 	switch st.(type) {
-	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Savepoint, *ast.ReleaseSavepoint, *ast.RollbackTo:
+	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Savepoint, *ast.ReleaseSavepoint, *ast.RollbackTo,
+		*ast.PrepareTransaction, *ast.CommitPrepared, *ast.RollbackPrepared:
 		return true
 	}
 	return false
@@ -390,6 +391,12 @@ func (s *Session) utility(p *portal) (Tag, error) {
 		return tag, s.releaseSavepoint(st.Name)
 	case *ast.RollbackTo:
 		return tag, s.rollbackTo(st.Name)
+	case *ast.PrepareTransaction:
+		return s.prepareTransaction(st)
+	case *ast.CommitPrepared:
+		return tag, s.finishPrepared(st.ID, true)
+	case *ast.RollbackPrepared:
+		return tag, s.finishPrepared(st.ID, false)
 	case *ast.SetTransaction:
 		return tag, s.setTransaction(st)
 	case *ast.Set:

@@ -42,6 +42,8 @@ const (
 	statusAborted
 	// statusAmbiguous: the commit was sent, and its outcome is not known.
 	statusAmbiguous
+	// statusPrepared: the outcome is up to others.
+	statusPrepared
 )
 
 // Txn is one transaction. It is made by DB.Begin, ended by Commit or Rollback,

@@ -56,6 +56,7 @@ const (
 //	table 9  statistics    table u32                  -> package stats
 //	table 10 advisory      database u32, space, key   -> nothing is stored, only locked
 //	table 11 notifications time u64, txn, number u32   -> package sql (notifyhub.go)
+//	table 12 prepared      'g' gid                    -> package sql (twophase.go)
 //
 // All integers in keys are big-endian; the index id is 1.
 const (
@@ -71,6 +72,7 @@ const (
 	SysAdvisory    uint32 = 10
 
 	SysNotifications uint32 = 11
+	SysPrepared      uint32 = 12
 )
 
 // SystemKey returns the key of a row of a system table: the table's prefix and

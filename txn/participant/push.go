@@ -59,7 +59,7 @@ func (p *Participant) push(ctx context.Context, req *replica.Request, st *reques
 		if rec.Status.Final() {
 			return p.clear(ctx, b, rec.Status, rec)
 		}
-	case kv.TxnPending:
+	case kv.TxnPending, kv.TxnPrepared:
 		if r.PushedTS != 0 && b.Intent {
 			moved := b.Txn
 			moved.WriteTS = r.PushedTS

@@ -71,7 +71,8 @@ func gone(t *kv.TxnMeta) error {
 // endTxn evaluates an OpEndTxn that is not a one-phase commit.
 //
 // Commit with InFlight writes: the record becomes STAGING. Without: COMMITTED; a
-// COMMITTED record without Intents (they are resolved) is removed. Abort likewise:
+// COMMITTED record without Intents (they are resolved) is removed. With Prepare it
+// becomes PREPARED, which such a request ends. Abort likewise:
 // ABORTED with Intents, removed without.
 func (e *evaluation) endTxn(o *kv.Op) error {
 	t, end := e.b.Txn, o.End
@@ -111,8 +112,9 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 		}
 	}
 	// An implicitly committed transaction is made explicit at the timestamp of its
-	// record, whatever was pushed since: nothing can move it any more.
-	explicit := rec.Status == kv.TxnStaging && len(end.InFlight) == 0 && rec.Txn.Epoch == t.Epoch && rec.Txn.WriteTS == t.WriteTS
+	// record, whatever was pushed since: nothing can move it any more. Likewise a
+	// prepared one whose reads were verified there.
+	explicit := (rec.Status == kv.TxnStaging && len(end.InFlight) == 0 || rec.Status == kv.TxnPrepared && t.Isolation == kv.Serializable) && rec.Txn.Epoch == t.Epoch && rec.Txn.WriteTS == t.WriteTS
 	if !explicit {
 		if err := e.verifyLocks(end); err != nil {
 			return err
@@ -136,7 +138,10 @@ func (e *evaluation) endTxn(o *kv.Op) error {
 	rec.LastHeartbeat = e.req.Now
 	rec.Intents, rec.InFlight = end.Intents, end.InFlight
 	rec.Status = kv.TxnCommitted
-	if len(end.InFlight) > 0 {
+	switch {
+	case end.Prepare:
+		rec.Status = kv.TxnPrepared
+	case len(end.InFlight) > 0:
 		rec.Status = kv.TxnStaging
 	}
 	e.writeRecord(o.Key, rec)
@@ -251,6 +256,11 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		}
 		return nil
 	case kv.TxnPrepared:
+		// Reads that have been verified hold at its timestamp only; without any it
+		// makes way for readers.
+		if rec.Txn.Isolation != kv.Serializable && o.PushKind == kv.PushTimestamp {
+			e.pushAbove(o, t.ID)
+		}
 		return nil
 	}
 	if o.PushKind == kv.PushAbort || e.expired(rec.LastHeartbeat) {
@@ -261,14 +271,19 @@ func (e *evaluation) pushTxn(o *kv.Op) error {
 		return nil
 	}
 	if o.PushKind == kv.PushTimestamp && e.mayMove(&rec.Txn) {
-		to := o.TS
-		if to == 0 {
-			to = e.req.ReadTS
-		}
-		e.req.Cache.AddRecord(e.pushKey(t.ID), to)
-		o.PushedTS = to.Next()
+		e.pushAbove(o, t.ID)
 	}
 	return nil
+}
+
+// pushAbove makes a transaction commit above the pusher's read.
+func (e *evaluation) pushAbove(o *kv.Op, id kv.TxnID) {
+	to := o.TS
+	if to == 0 {
+		to = e.req.ReadTS
+	}
+	e.req.Cache.AddRecord(e.pushKey(id), to)
+	o.PushedTS = to.Next()
 }
 
 // mayMove reports whether the pusher may move t's commit up: always if t does not

@@ -18,6 +18,8 @@ type Host interface {
 	Settings(emit func(Setting) error) error
 	// Activity calls emit for every session of the node.
 	Activity(emit func(Activity) error) error
+	// Prepared calls emit for every prepared transaction of the cluster.
+	Prepared(emit func(PreparedTransaction) error) error
 	// PreparedStatements and Cursors are those of the reading session.
 	PreparedStatements(emit func(PreparedStatement) error) error
 	Cursors(emit func(Cursor) error) error
@@ -62,6 +64,29 @@ type Setting struct {
 	Name, Value, Unit, Category, Desc, Context, Kind, Source, Boot, Reset string
 	Min, Max                                                              string
 	EnumValues                                                            []string
+}
+
+// PreparedTransaction is a row of pg_prepared_xacts.
+type PreparedTransaction struct {
+	XID             uint32
+	GID             string
+	Prepared        time.Time
+	Owner, Database string
+}
+
+func pgPreparedXacts(r *reader) error {
+	h := r.host()
+	if h == nil {
+		return nil
+	}
+	return h.Prepared(func(p PreparedTransaction) error {
+		r.set("transaction", number(int64(p.XID)))
+		r.set("gid", text(p.GID))
+		r.set("prepared", timestamp(p.Prepared))
+		r.set("owner", text(p.Owner))
+		r.set("database", text(p.Database))
+		return r.emit()
+	})
 }
 
 // Activity is a row of pg_stat_activity. A zero time is NULL.

@@ -104,6 +104,7 @@ func sources() map[string]source {
 		"pg_settings":            {rows: pgSettings},
 		"pg_stat_activity":       {rows: pgStatActivity},
 		"pg_prepared_statements": {rows: pgPreparedStatements},
+		"pg_prepared_xacts":      {rows: pgPreparedXacts},
 		"pg_cursors":             {rows: pgCursors},
 		"pg_locks":               {rows: pgLocks},
 		"pg_timezone_names":      {},
