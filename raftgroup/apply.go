@@ -80,6 +80,7 @@ func (g *Group) applyRun(ents []raftpb.Entry, members []Member) error {
 	if err := g.machine.Apply(g.entries); err != nil {
 		return fmt.Errorf("apply entries %d to %d: %w", ents[0].Index, ents[len(ents)-1].Index, err)
 	}
+	g.h.cfg.Metrics.EntriesApplied.Add(int64(len(ents)))
 	last := &ents[len(ents)-1]
 	if last.Term == g.term && g.state == raft.StateLeader && !g.ownTermApplied {
 		g.ownTermApplied = true

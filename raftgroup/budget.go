@@ -53,6 +53,7 @@ func (b *budget) take(ctx context.Context, n int64, of *Group, term Term) error 
 	if b.inLine.Load() == 0 && b.try(n) {
 		return nil
 	}
+	of.h.cfg.Metrics.ProposalWaits.Add(1)
 	c := &claim{n: n, of: of, answered: make(chan struct{})}
 	b.mu.Lock()
 	b.line = append(b.line, c)

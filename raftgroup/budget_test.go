@@ -19,7 +19,7 @@ import (
 // everyone gets his turn, also when others in line give up.
 func TestBudget(t *testing.T) {
 	b := budget{limit: 100}
-	g := &Group{gone: make(chan struct{})}
+	g := &Group{gone: make(chan struct{}), h: &Host{cfg: Config{Metrics: NewMetrics()}}}
 	g.lease.Store(&leaseState{})
 	var out, most atomic.Int64
 	var wg sync.WaitGroup

@@ -114,6 +114,8 @@ type Config struct {
 	LivenessPayload   func(to StoreID) []byte
 	OnLivenessPayload func(from StoreID, payload []byte)
 
+	// Metrics counts what happens. Default: one that nobody reads.
+	Metrics *Metrics
 	// Events reports what happens. All fields may be nil.
 	Events EventListener
 }
@@ -172,6 +174,9 @@ func (c Config) withDefaults() Config {
 	def(&c.SnapshotSends, 2)
 	def(&c.SnapshotReceives, 2)
 	def(&c.SnapshotRate, 64<<20)
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
+	}
 	if c.FS != nil && c.SnapshotDir == "" {
 		c.SnapshotDir = c.FS.PathJoin(c.Dir, "snapshots")
 	}

@@ -21,7 +21,6 @@ func (g *Group) mayCampaign() bool { return !g.fortified() }
 func (g *Group) stand() {
 	g.fortify.takeover = 0
 	if g.state != raft.StateLeader && g.mayCampaign() {
-		g.h.stats.campaigns.Add(1)
 		_ = g.rn.Campaign()
 	}
 }

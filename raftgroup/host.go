@@ -35,7 +35,6 @@ type Host struct {
 	ready  readyQueue
 	awake  awakeSet
 	gather gathering
-	stats  stats
 	// inflight bounds the proposals of all groups.
 	inflight budget
 	// inbox counts the bytes of messages in all mailboxes.
@@ -107,7 +106,7 @@ func NewHost(cfg Config) (*Host, error) {
 	}
 	log, err := logstore.Open(logstore.Options{
 		FS: cfg.FS, Dir: cfg.Dir, SegmentSize: cfg.SegmentSize, CacheBytes: cfg.CacheBytes,
-		Fatal: h.onFatal, SlowSync: cfg.Events.SlowSync,
+		Fatal: h.onFatal, SlowSync: cfg.Events.SlowSync, Synced: cfg.Metrics.noteSync,
 	})
 	if err != nil {
 		return nil, err
@@ -119,7 +118,7 @@ func NewHost(cfg Config) (*Host, error) {
 			Send:      func(to StoreID, m *storeliveness.Message) { _ = cfg.Transport.Send(to, transport.Liveness, m) },
 			Persist:   func(state []byte) error { return log.Sync(log.SetBlob(livenessBlob, state)) },
 			Withdrawn: h.supportWithdrawn,
-			Lost:      cfg.Events.SupportLost, Gained: h.supportGained,
+			Lost:      h.supportLost, Gained: h.supportGained,
 			Payload: cfg.LivenessPayload, OnPayload: cfg.OnLivenessPayload,
 			Fatal: h.onFatal,
 		}, log.Blobs()[livenessBlob])
@@ -255,9 +254,15 @@ func (h *Host) letGoOfDisowned() {
 }
 
 func (h *Host) tickAwake() {
-	for _, g := range h.awake.snapshot() {
+	awake := h.awake.snapshot()
+	for _, g := range awake {
 		g.enqueue(func() { g.box.ticks++ })
 	}
+	m := h.cfg.Metrics
+	m.Ticks.Add(int64(len(awake)))
+	m.GroupsAwake.Store(int64(len(awake)))
+	m.InflightBytes.Store(h.inflight.used.Load())
+	m.MailboxBytes.Store(h.inbox.Load())
 }
 
 // LoggedGroups returns what the log knows, open or not, by group id. After a
@@ -408,6 +413,7 @@ func (h *Host) sleep(g *Group) { h.awake.remove(g) }
 
 // supportWithdrawn wakes the followers of the leaders on a store.
 func (h *Host) supportWithdrawn(store StoreID, epoch uint64) {
+	h.cfg.Metrics.SupportWithdrawn.Add(1)
 	if f := h.cfg.Events.SupportWithdrawn; f != nil {
 		f(store, epoch)
 	}
@@ -417,6 +423,13 @@ func (h *Host) supportWithdrawn(store StoreID, epoch uint64) {
 				g.supportWithdrawn()
 			}
 		})
+	}
+}
+
+func (h *Host) supportLost(store StoreID) {
+	h.cfg.Metrics.SupportLost.Add(1)
+	if f := h.cfg.Events.SupportLost; f != nil {
+		f(store)
 	}
 }
 
@@ -467,11 +480,12 @@ func (h *Host) receiveMessage(from StoreID, class transport.Class, b []byte) {
 	}
 	g.enqueue(func() {
 		if g.box.bytes+in.size > h.cfg.MaxInflightBytes || h.inbox.Load() > int64(h.cfg.MaxStoreInflightBytes) {
-			h.stats.messagesDropped.Add(1)
+			h.cfg.Metrics.MessagesDropped.Add(1)
 			return // raft sends again
 		}
 		g.box.bytes += in.size
 		h.inbox.Add(int64(in.size))
+		h.cfg.Metrics.MessagesReceived.Add(1)
 		g.box.messages = append(g.box.messages, in)
 	})
 }

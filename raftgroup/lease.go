@@ -101,6 +101,9 @@ func (g *Group) publish() {
 		g.inflight.refuse(g)
 		g.h.inflight.refuse(g)
 	}
+	if old.held && !next.held && g.lettingGo != uint64(old.term) {
+		g.h.cfg.Metrics.LeasesLost.Add(1)
+	}
 	if old.held != next.held || old.term != next.term || old.leader != next.leader {
 		l := g.Lease()
 		l.Held = next.held

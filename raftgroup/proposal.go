@@ -222,6 +222,9 @@ func (g *Group) propose() {
 			g.pending = append(g.pending, pendingProposal{index: ents[i].Index, term: ents[i].Term, p: p})
 		}
 	}
+	if err == nil {
+		g.h.cfg.Metrics.Proposals.Add(int64(len(batch)))
+	}
 	if err == nil && !g.alone() {
 		// Retransmission takes a ticker.
 		g.h.wake(g)

@@ -83,6 +83,8 @@ func (g *Group) append(m *raftpb.Message) error {
 	case len(m.Entries) > 0:
 		g.displace(m.Entries)
 		g.appended = g.log.Append(hs, m.Entries)
+		g.h.cfg.Metrics.Appends.Add(1)
+		g.h.cfg.Metrics.Entries.Add(int64(len(m.Entries)))
 	case hs.Term != st.Hard.Term || hs.Vote != st.Hard.Vote:
 		g.appended = g.log.Append(hs, nil)
 	default:
@@ -98,12 +100,17 @@ func (g *Group) append(m *raftpb.Message) error {
 // before any message says so: a vote carries a clock past all that was served.
 func (g *Group) noteState() {
 	st := g.rn.BasicStatus()
+	if st.RaftState == raft.StatePreCandidate && g.state != raft.StatePreCandidate ||
+		st.RaftState == raft.StateCandidate && g.state != raft.StateCandidate && g.state != raft.StatePreCandidate {
+		g.h.cfg.Metrics.Campaigns.Add(1)
+	}
 	changed := st.RaftState != g.state || st.Lead != g.lead || st.Term != g.term
 	if st.Term != g.term {
 		g.ownTermApplied = false
 		g.fortify.newTerm(st.Term)
 	}
 	if st.RaftState == raft.StateLeader && (g.state != raft.StateLeader || st.Term != g.term) {
+		g.h.cfg.Metrics.ElectionsWon.Add(1)
 		// Elected: the clock is past those of the voters, whose votes it followed (I7).
 		g.leaseStart = uint64(g.h.cfg.Clock.Now())
 		g.fortify.ask = true

@@ -63,6 +63,7 @@ func (g *Group) startSnapshot(to Member, m *raftpb.Message) {
 		ev.Files, ev.Bytes, ev.Err = g.h.sendSnapshot(ctx, src, &meta, from, to, term)
 		ev.Took = time.Since(begin)
 		report(ev.Err)
+		g.h.cfg.Metrics.noteImage(&g.h.cfg.Metrics.SnapshotsSent, ev.Err)
 		if f := g.h.cfg.Events.SnapshotSent; f != nil {
 			f(ev)
 		}
@@ -262,6 +263,7 @@ func (h *Host) serveStream(ctx context.Context, from StoreID, s transport.Stream
 		err = h.deliverSnapshot(ctx, r)
 	}
 	ev.Err, ev.Took = err, time.Since(begin)
+	h.cfg.Metrics.noteImage(&h.cfg.Metrics.SnapshotsReceived, err)
 	if f := h.cfg.Events.SnapshotReceived; f != nil {
 		f(ev)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/spanlite/spanlite/raftgroup"
 	"github.com/spanlite/spanlite/sql/sqlstate"
 )
 
@@ -36,6 +37,8 @@ func (n *Node) metricsHandler() http.Handler {
 		newCounters("sql", n.sql.Metrics()),
 		newCounters("dist", n.dist.Metrics()),
 		newCounters("rpc", n.dialer.Metrics()),
+		newCounters("raft", n.raftMetrics, raftgroup.MetricsGauges...),
+		(*raftCollector)(n),
 		(*liveCollector)(n),
 	)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})

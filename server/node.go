@@ -55,8 +55,6 @@ type Node struct {
 	service   *rpc.Service
 	dialer    *rpc.Dialer
 	transport *transport.GRPC
-	// raftMetrics are the raftgroup.Host's; made with the store.
-	raftMetrics *raftgroup.Metrics
 	grpc      *grpc.Server
 	identity  storage.Identity
 	registry  *liveness.Registry
@@ -71,6 +69,9 @@ type Node struct {
 	sql       *sql.Server
 	wire      *pgwire.Server
 	http      *http.Server
+
+	// raftMetrics are the raftgroup.Host's; made with the store.
+	raftMetrics *raftgroup.Metrics
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -283,8 +284,7 @@ func (n *Node) openStore(context.Context) error {
 	inMemory := n.cfg.StoreDir == "" || n.cfg.FS != nil
 	n.raftMetrics = raftgroup.NewMetrics()
 	raft := raftgroup.Config{
-		Metrics: n.raftMetrics,
-		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "log"), SnapshotDir: n.fs.PathJoin(n.dir, "snapshots"),
+		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "log"), SnapshotDir: n.fs.PathJoin(n.dir, "snapshots"), Metrics: n.raftMetrics,
 		Events: raftgroup.EventListener{
 			Fatal:    n.fatal,
 			SlowSync: func(d time.Duration) { n.log.Warn("slow sync of the log", "took", d) },

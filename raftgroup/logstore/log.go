@@ -34,6 +34,9 @@ type Options struct {
 	CacheBytes int64
 	// Fatal is called once, if a write or sync fails.
 	Fatal func(error)
+	// Synced is called after each sync with the time it took and the number of entries
+	// that it made durable. It must not block. May be nil.
+	Synced func(took time.Duration, entries int)
 	// SlowSync is called after a sync that took longer than SlowSyncTime.
 	SlowSync     func(time.Duration)
 	SlowSyncTime time.Duration
@@ -64,7 +67,9 @@ type Log struct {
 		// appended and durable count the bytes of frames ever encoded and synced.
 		// Invariant: durable <= appended.
 		appended, durable Pos
-		syncing           bool
+		// entries counts entries encoded since the last sync began.
+		entries int
+		syncing bool
 		// syncs counts syncs that have ended; target is what the one under way covers.
 		syncs  uint64
 		target Pos
@@ -285,6 +290,8 @@ func (l *Log) syncOnce() {
 	}
 	l.mu.dirty = l.mu.dirty[:0]
 	l.mu.target = l.mu.appended
+	entries := l.mu.entries
+	l.mu.entries = 0
 	last := writes[len(writes)-1]
 	end := last.c.off + int64(last.to)
 	l.mu.Unlock()
@@ -292,6 +299,9 @@ func (l *Log) syncOnce() {
 	start := time.Now()
 	err := l.writeOut(writes)
 	took := time.Since(start)
+	if l.opts.Synced != nil {
+		l.opts.Synced(took, entries)
+	}
 	if l.opts.SlowSync != nil && took > l.opts.SlowSyncTime {
 		l.opts.SlowSync(took)
 	}
@@ -507,5 +517,6 @@ func (l *Log) encodeEntries(kind frameKind, group uint64, hs HardState, entries 
 			off += entryHeaderSize + int64(len(e.Data))
 		}
 		entries = entries[n:]
+		l.mu.entries += n
 	}
 }
