@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -374,6 +375,12 @@ func (t *Txn) finishAsync(explicit bool) {
 	t.stopHeartbeat()
 	j := job{meta: t.detachedMeta(), status: kv.TxnCommitted, intents: cloneSpans(t.spilled.spans), explicit: explicit}
 	j.meta.WriteTS = t.commitTS
+	// A lock on a key that was written falls when its intent is resolved: whoever
+	// waits for the one could not go on before the other either.
+	t.locks = slices.DeleteFunc(t.locks, func(l kv.LockedKey) bool {
+		_, written := t.buf.get(l.Key)
+		return written
+	})
 	if t.holdsLocks() {
 		j.unlock = t.heldSpans()
 		t.forgetLocks()
