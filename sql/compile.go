@@ -187,6 +187,7 @@ func (s *Session) planContext(coll *catalog.Collection, declared []*types.T) *pl
 			return planCatalog{&view}
 		},
 		Privileges: s.checkPrivileges,
+		Refresh:    s.refreshing,
 	}
 }
 

@@ -58,6 +58,8 @@ type Session struct {
 	sessionUserID catalog.ID
 	// advisory are the advisory locks that the session holds.
 	advisory advisoryLocks
+	// refreshing is the materialized view that is being filled.
+	refreshing catalog.ID
 	// filled is the number of rows that the last CREATE TABLE AS has inserted.
 	filled *int64
 	// tempSchema holds the session's temporary tables; 0 if there are none.

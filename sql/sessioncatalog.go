@@ -58,6 +58,13 @@ func (s *schemaSession) Permit(st ast.Statement, coll *catalog.Collection) error
 	return nil
 }
 
+// Refresh implements schemachange.Session.
+func (s *schemaSession) Refresh(ctx context.Context, view catalog.ID, text string) error {
+	s.refreshing = view
+	defer func() { s.refreshing = 0 }()
+	return s.Query(ctx, text)
+}
+
 // Query implements schemachange.Session: it runs a statement with a plan in the
 // session's transaction and drops its rows.
 func (s *schemaSession) Query(ctx context.Context, text string) error {

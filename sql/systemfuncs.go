@@ -211,7 +211,11 @@ func (f systemFunctions) viewDef(ctx context.Context, coll *catalog.Collection, 
 		}
 		id = catalog.ID(oid)
 	}
-	if v, ok := coll.ByID(id).(*catalog.View); ok {
+	v, ok := coll.ByID(id).(*catalog.View)
+	if t, is := coll.ByID(id).(*catalog.Table); is && t.Materialized() {
+		v, ok = t.AsView(), true
+	}
+	if ok {
 		pretty := len(args) > 1 && (args[1].Family() == types.FamInt || args[1].Bool())
 		return textDatum(definitions{f.s}.ViewQuery(ctx, coll, v, pretty)), nil
 	}

@@ -56,6 +56,13 @@ type Table struct {
 	GCTTLSeconds int32 `d:"14"`
 	// OnCommit is what happens to the rows of a temporary table at commit, 0: nothing.
 	OnCommit byte `d:"15"`
+	// Query makes the table a materialized view: it holds the rows that this SELECT had,
+	// resolved along QueryPath, when it was last refreshed. QueryDeps is what that needs.
+	Query     string       `d:"16"`
+	QueryPath []string     `d:"17"`
+	QueryDeps []Dependency `d:"18"`
+	// Populated: it has been.
+	Populated bool `d:"19"`
 	// RowSecurity and the like are not implemented.
 
 	rt *tableRuntime
@@ -231,8 +238,25 @@ type InboundKey struct {
 // DescKind returns KindTable.
 func (*Table) DescKind() Kind { return KindTable }
 
-// RelKind returns 'r'.
-func (*Table) RelKind() byte { return 'r' }
+// RelKind returns 'r', or 'm' for a materialized view.
+func (t *Table) RelKind() byte {
+	if t.Materialized() {
+		return 'm'
+	}
+	return 'r'
+}
+
+// Materialized reports whether the table is a materialized view.
+func (t *Table) Materialized() bool { return t.Query != "" }
+
+// AsView returns the query of a materialized view.
+func (t *Table) AsView() *View {
+	v := &View{Header: t.Header, Query: t.Query, SearchPath: t.QueryPath, DependsOn: t.QueryDeps}
+	for _, c := range t.Live {
+		v.Columns = append(v.Columns, *c)
+	}
+	return v
+}
 
 // Cols returns all columns.
 func (t *Table) Cols() []Column { return t.Columns }

@@ -40,6 +40,9 @@ type Context struct {
 	ParamTypes []*types.T
 	// ViewCatalog returns the catalog as a view with the given search path sees it; nil uses Catalog.
 	ViewCatalog func(searchPath []string) Catalog
+	// Refresh is the materialized view that the statement fills, 0 for none: it may be
+	// written, and read it stands for its query.
+	Refresh catalog.ID
 	// Privileges is called with each relation used and the privileges it needs; nil allows all.
 	Privileges func(rel catalog.Relation, privileges uint32, columns []catalog.AttNum) error
 	// QualifyTypes puts the schema of users' types into the tree: its text is going to be

@@ -70,6 +70,9 @@ func (b *binder) targetTable(te *ast.TableRef, privileges uint32) (*catalog.Tabl
 	}
 	switch rel := rel.(type) {
 	case *catalog.Table:
+		if rel.Materialized() && rel.ID != b.pc.Refresh {
+			return nil, sqlstate.New(sqlstate.WrongObjectType, "cannot change materialized view %q", rel.Name)
+		}
 		return rel, nil
 	case *catalog.View:
 		what := map[uint32]string{catalog.PrivInsert: "insert into", catalog.PrivUpdate: "update", catalog.PrivDelete: "delete from"}[privileges]

@@ -95,6 +95,15 @@ func (b *binder) tableRef(te *ast.TableRef) (Node, []*nsItem, error) {
 	if v, ok := rel.(*catalog.View); ok {
 		return b.viewRef(v, te)
 	}
+	if t, ok := rel.(*catalog.Table); ok && t.Materialized() {
+		if t.ID == b.pc.Refresh {
+			return b.viewRef(t.AsView(), te)
+		}
+		if !t.Populated {
+			return nil, nil, sqlstate.New(sqlstate.ObjectNotInPrereqState, "materialized view %q has not been populated", t.Name).
+				WithHint("Use the REFRESH MATERIALIZED VIEW command.")
+		}
+	}
 	r, it := b.newRelation(rel, te)
 	return &Scan{Rel: r}, []*nsItem{it}, b.aliasColumns(it, te.Alias)
 }

@@ -47,7 +47,7 @@ func (x *statement) alterTable(stmt *ast.AlterTable) error {
 		}
 		return catalog.UndefinedRelation(name)
 	}
-	if _, ok := rel.(*catalog.Table); !ok {
+	if t, ok := rel.(*catalog.Table); !ok || t.Materialized() {
 		return x.alterOther(rel, stmt)
 	}
 	if x.s.Alone() && len(stmt.Actions) == 1 && constraintAction(stmt.Actions[0]) {
@@ -82,7 +82,7 @@ func (x *statement) alterOther(rel catalog.Relation, stmt *ast.AlterTable) error
 	for _, act := range stmt.Actions {
 		if act.Kind != ast.ChangeOwner {
 			return sqlstate.New(sqlstate.WrongObjectType, "ALTER action cannot be performed on relation %q", rel.Head().Name).
-				WithDetail("This operation is not supported for %ss.", rel.DescKind())
+				WithDetail("This operation is not supported for %ss.", word(rel))
 		}
 		if err := x.setOwner(rel.Head().ID, act.Value); err != nil {
 			return err
@@ -468,9 +468,9 @@ func (a *alteration) columnType(act *ast.AlterAction) error {
 		}
 	}
 	for d := range x.coll.All {
-		if v, ok := d.(*catalog.View); ok && slices.ContainsFunc(v.DependsOn, func(dep catalog.Dependency) bool { return dep.ID == t.ID }) {
+		if dependsOn(d, t.ID) {
 			return sqlstate.New(sqlstate.FeatureNotSupported, "cannot alter type of a column used by a view or rule").
-				WithDetail("view %s depends on column %q", v.Name, c.Name)
+				WithDetail("%s depends on column %q", describe(d), c.Name)
 		}
 	}
 	using := act.Using

@@ -27,13 +27,13 @@ func (a *alteration) dropColumn(act *ast.AlterAction) error {
 	}
 	num, what := c.Num, "column "+c.Name+" of table "+t.Name
 	var details []string
-	var views []*catalog.View
+	var views []catalog.Descriptor
 	for d := range x.coll.All {
-		if v, ok := d.(*catalog.View); ok && slices.ContainsFunc(v.DependsOn, func(dep catalog.Dependency) bool {
+		if slices.ContainsFunc(dependencies(d), func(dep catalog.Dependency) bool {
 			return dep.ID == t.ID && (len(dep.Columns) == 0 || slices.Contains(dep.Columns, num))
 		}) {
-			details = append(details, "view "+v.Name+" depends on "+what)
-			views = append(views, v)
+			details = append(details, describe(d)+" depends on "+what)
+			views = append(views, d)
 		}
 	}
 	for i := range t.Columns {
@@ -47,7 +47,7 @@ func (a *alteration) dropColumn(act *ast.AlterAction) error {
 	if len(views) > 0 {
 		d := x.newDropper()
 		for _, v := range views {
-			x.notice("00000", "drop cascades to view %s", v.Name)
+			x.notice("00000", "drop cascades to %s", describe(v))
 			d.target(v)
 		}
 		if err := d.close(); err != nil {

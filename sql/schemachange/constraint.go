@@ -182,7 +182,7 @@ func (x *statement) addForeignKey(t *catalog.Table, k *ast.TableConstraint) (*ca
 			return nil, err
 		}
 		rt, ok := rel.(*catalog.Table)
-		if !ok {
+		if !ok || rt.Materialized() {
 			return nil, sqlstate.New(sqlstate.WrongObjectType, "referenced relation %q is not a table", rel.Head().Name)
 		}
 		if rt.ID == t.ID {

@@ -29,8 +29,19 @@
 // intents, no size limit, nothing to undo if the transaction rolls back. Table.ValidFrom
 // keeps a transaction with an older snapshot from using such data before they existed.
 // TRUNCATE is the same with no rows: all indexes get new ids. What becomes unreachable is
-// cleared in the background after the commit. A process that ends before that leaves the
-// data behind, out of reach.
+// cleared in the background after the commit. The job to do so commits with the drop, and
+// another one guards the data of a transaction that is still open (job.go), so that nothing
+// stays when a process ends.
+//
+// # Without a fence
+//
+// CREATE INDEX and constraints of tables that are not small, in statements that stand alone,
+// are done beside those who use the table (online.go, validate.go), in several transactions.
+// A job says that they are under way; when its process ends, another one goes on.
+//
+// # Temporary tables and materialized views
+//
+// See temp.go and matview.go.
 //
 // # Sequences
 //
@@ -40,10 +51,9 @@
 //
 // # Limits
 //
-// Tables are not available while they are changed: the states of catalog.IndexState are
-// there for an online change in several steps (Rae et al., "Online, Asynchronous Schema
-// Change in F1", VLDB 2013), which this package does not do yet. Two transactions that wait
-// for each other's tables in a cycle are parted by fenceTimeout and not at once. A view keeps the text of its query, hence what it uses cannot be renamed. Temporary tables,
-// materialized views, partitions, inheritance, domains, composite and range types,
+// A statement that rewrites a table, and every one in a transaction block, keeps others
+// out. Two transactions that wait for each other's tables in a cycle are parted by
+// fenceTimeout and not at once. A view keeps the text of its query, hence what it uses
+// cannot be renamed. Partitions, inheritance, domains, composite and range types,
 // functions, triggers and exclusion constraints are refused with 0A000.
 package schemachange

@@ -58,7 +58,7 @@ func (x *statement) drop(stmt *ast.Drop) error {
 }
 
 // describe names an object in messages: "table t".
-func describe(d catalog.Descriptor) string { return d.DescKind().String() + " " + d.Head().Name }
+func describe(d catalog.Descriptor) string { return word(d) + " " + d.Head().Name }
 
 // dropTarget finds one of the objects named by DROP; nil if it is missing and may be.
 func (x *statement) dropTarget(stmt *ast.Drop, n ast.ObjectName) (catalog.Descriptor, error) {
@@ -95,7 +95,7 @@ func (x *statement) dropTarget(stmt *ast.Drop, n ast.ObjectName) (catalog.Descri
 		if rel == nil {
 			return missing(sqlstate.UndefinedTable, what)
 		}
-		if got := rel.DescKind().String(); got != what {
+		if got := word(rel); got != what {
 			return nil, wrongKind(name.Name, what, got)
 		}
 		if _, virtual := rel.(*catalog.Virtual); virtual {
@@ -190,11 +190,10 @@ func (d *dropper) close() error {
 			}
 		}
 		for m := range c.All {
+			if dependsOn(m, id) {
+				d.dependent(m, obj)
+			}
 			switch m := m.(type) {
-			case *catalog.View:
-				if slices.ContainsFunc(m.DependsOn, func(dep catalog.Dependency) bool { return dep.ID == id }) {
-					d.dependent(m, obj)
-				}
 			case *catalog.Sequence:
 				if m.OwnedBy.Table == id && !d.doomed[m.ID] {
 					d.target(m) // goes silently with its table

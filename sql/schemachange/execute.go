@@ -50,6 +50,8 @@ func (x *statement) execute(stmt ast.Statement) error {
 		return x.createTable(stmt)
 	case *ast.CreateTableAs:
 		return x.createTableAs(stmt)
+	case *ast.RefreshMaterializedView:
+		return x.refresh(stmt)
 	case *ast.CreateView:
 		return x.createView(stmt)
 	case *ast.CreateSchema:

@@ -98,6 +98,8 @@ type Session interface {
 	Permit(stmt ast.Statement, coll *catalog.Collection) error
 	// Query runs a statement in the session's transaction, without a result.
 	Query(ctx context.Context, sql string) error
+	// Refresh is Query for a statement that fills a materialized view.
+	Refresh(ctx context.Context, view catalog.ID, sql string) error
 }
 
 // New returns an Executor; Close it.

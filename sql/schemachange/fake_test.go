@@ -240,6 +240,9 @@ func (n *node) UserID() catalog.ID                              { return catalog
 func (n *node) Alone() bool                                     { return false }
 func (n *node) MayCommit() bool                                 { return true }
 func (n *node) Permit(ast.Statement, *catalog.Collection) error { return nil }
+func (n *node) Refresh(context.Context, catalog.ID, string) error {
+	return sqlstate.Unsupported("queries in this test")
+}
 func (n *node) Query(context.Context, string) error {
 	return sqlstate.Unsupported("queries in this test")
 }

@@ -141,8 +141,8 @@ func (x *statement) renameRelation(rel catalog.Relation, stmt *ast.Rename) error
 // refuseForViews refuses a change that the text of a view would not survive.
 func (x *statement) refuseForViews(id catalog.ID, what string) error {
 	for d := range x.coll.All {
-		if v, ok := d.(*catalog.View); ok && slices.ContainsFunc(v.DependsOn, func(dep catalog.Dependency) bool { return dep.ID == id }) {
-			return sqlstate.Unsupported("%s, which view %q uses,", what, v.Name).WithHint("Drop the view and create it again.")
+		if dependsOn(d, id) {
+			return sqlstate.Unsupported("%s, which %s %q uses,", what, word(d), d.Head().Name).WithHint("Drop the view and create it again.")
 		}
 	}
 	return nil

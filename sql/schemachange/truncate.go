@@ -17,6 +17,9 @@ func (x *statement) truncate(stmt *ast.Truncate) error {
 		if err != nil {
 			return err
 		}
+		if t.Materialized() {
+			return sqlstate.New(sqlstate.WrongObjectType, "%q is not a table", t.Name)
+		}
 		if !slices.Contains(ids, t.ID) {
 			ids = append(ids, t.ID)
 		}

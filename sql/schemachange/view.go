@@ -128,9 +128,6 @@ func replaceable(old *catalog.View, cols []catalog.Column) error {
 }
 
 func (x *statement) createTableAs(stmt *ast.CreateTableAs) error {
-	if stmt.Materialized {
-		return unsupportedAt(stmt.Pos, "CREATE MATERIALIZED VIEW")
-	}
 	q, ok := stmt.Query.(*ast.Select)
 	if !ok {
 		return unsupportedAt(stmt.Pos, "CREATE TABLE AS EXECUTE")
@@ -142,7 +139,7 @@ func (x *statement) createTableAs(stmt *ast.CreateTableAs) error {
 	if ok, err := x.claimName(schema.ID, stmt.Name.Name, stmt.IfNotExists); !ok {
 		return err
 	}
-	cols, _, err := x.bindQuery(q, stmt.Columns)
+	cols, rels, err := x.bindQuery(q, stmt.Columns)
 	if err != nil {
 		return err
 	}
@@ -159,6 +156,14 @@ func (x *statement) createTableAs(stmt *ast.CreateTableAs) error {
 	}
 	if err := x.finishTable(t, nil, nil); err != nil {
 		return err
+	}
+	if stmt.Materialized {
+		makeMaterialized(t, q, x.coll.Path.Schemas, rels)
+		t.Populated = !stmt.NoData
+		if err := x.coll.Put(x.ctx, t); err != nil || stmt.NoData {
+			return err
+		}
+		return x.fillMaterialized(t)
 	}
 	if stmt.NoData {
 		return nil

@@ -45,6 +45,9 @@ func (w *worker) UserID() catalog.ID                              { return catal
 func (w *worker) Alone() bool                                     { return false }
 func (w *worker) MayCommit() bool                                 { return false }
 func (w *worker) Permit(ast.Statement, *catalog.Collection) error { return nil }
+func (w *worker) Refresh(context.Context, catalog.ID, string) error {
+	return sqlstate.Unsupported("queries in the background")
+}
 func (w *worker) Query(context.Context, string) error {
 	return sqlstate.Unsupported("queries in the background")
 }

@@ -79,7 +79,11 @@ func classRow(r *reader, rel catalog.Relation) {
 	r.set("relpersistence", char('p'))
 	r.set("relreplident", char('n'))
 	r.set("reltuples", float(-1))
-	r.set("relispopulated", boolean(true))
+	populated := true
+	if t, ok := rel.(*catalog.Table); ok && t.Materialized() {
+		populated = t.Populated
+	}
+	r.set("relispopulated", boolean(populated))
 	n := 0
 	for i := range rel.Cols() {
 		if !rel.Cols()[i].Hidden {
@@ -394,6 +398,22 @@ func pgViews(r *reader) error {
 		if v, ok := rel.(*catalog.View); ok {
 			r.set("definition", text(r.definer().ViewQuery(r.ctx, r.cat, v, false)))
 		}
+		return r.emit()
+	})
+}
+
+func pgMatviews(r *reader) error {
+	return r.relations("", "", func(rel catalog.Relation) error {
+		t, ok := rel.(*catalog.Table)
+		if !ok || !t.Materialized() {
+			return nil
+		}
+		r.set("schemaname", text(SchemaName(r.cat, t.Schema)))
+		r.set("matviewname", text(t.Name))
+		r.set("matviewowner", text(roleName(r, ownerOf(&t.Header))))
+		r.set("hasindexes", boolean(len(t.Indexes) > 0))
+		r.set("ispopulated", boolean(t.Populated))
+		r.set("definition", text(r.definer().ViewQuery(r.ctx, r.cat, t.AsView(), false)))
 		return r.emit()
 	})
 }

@@ -78,6 +78,7 @@ func sources() map[string]source {
 		"pg_indexes":   {rows: pgIndexes},
 		"pg_tables":    {rows: pgTables},
 		"pg_views":     {rows: pgViews},
+		"pg_matviews":  {rows: pgMatviews},
 		"pg_sequences": {rows: pgSequences},
 		"pg_sequence":  {rows: pgSequence, keys: []string{"seqrelid"}},
 
