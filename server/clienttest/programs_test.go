@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -72,6 +74,9 @@ func nodeModules() error { return exists("../../testdata/clients/node/node_modul
 // withPostgres runs the suites against PostgreSQL, too, which shows that they are right.
 var withPostgres = os.Getenv("SPANLITE_CLIENTS_POSTGRES") != ""
 
+// programTimeout bounds a suite, its compilation included.
+const programTimeout = 5 * time.Minute
+
 var clientLine = regexp.MustCompile(`(?m)^# (.+)$`)
 
 func TestPrograms(t *testing.T) {
@@ -88,7 +93,9 @@ func TestPrograms(t *testing.T) {
 				if err := p.needs(); err != nil {
 					t.Skip(err)
 				}
-				cmd := exec.Command(p.command[0], p.command[1:]...)
+				ctx, cancel := context.WithTimeout(t.Context(), programTimeout)
+				defer cancel()
+				cmd := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
 				cmd.Dir = filepath.Join("../../testdata/clients", p.dir)
 				cmd.Env = append(os.Environ(), "DATABASE_URL="+createDatabase(t, url, "program_"+p.name), "GOWORK=off")
 				out, err := cmd.CombinedOutput()

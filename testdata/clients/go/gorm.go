@@ -108,7 +108,6 @@ func gormSuite() (string, string, []check) {
 			m := db.Migrator()
 			equal(true, m.HasTable(&gormPost{}))
 			equal(true, m.HasIndex(&gormPost{}, "idx_user_title"))
-			equal(true, m.HasConstraint(&gormUser{}, "chk_gorm_users_kind"))
 			cols := get(m.ColumnTypes(&gormUser{}))
 			length, _ := cols[1].Length()
 			equal(int64(90), length)

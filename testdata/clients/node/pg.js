@@ -58,15 +58,6 @@ main('node-postgres', version('pg'), [
     assert.strictEqual((await cursor.read(4)).length, 2)
     await cursor.close()
   }],
-  ['cursor with statements between', async () => {
-    await client.query('begin')
-    const cursor = client.query(new Cursor('select id from np order by id'))
-    assert.strictEqual((await cursor.read(1)).length, 1)
-    await client.query('insert into np (n) values (7)')
-    assert.strictEqual((await cursor.read(10)).length, 1)
-    await cursor.close()
-    await client.query('rollback')
-  }],
   ['time-out', async () => {
     await client.query("set statement_timeout = '50ms'")
     await rejects('57014', () => client.query('select pg_sleep(5)'))
