@@ -41,7 +41,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\ntry 'spanlite %s --help'", err, cmd.Name())}
 	})
-	root.AddCommand(newStart(), newInit(), newDemo(), newSQL(), newNode(), newRange(), newCert(), newVersion())
+	root.AddCommand(newStart(), newInit(), newDemo(), newTestServer(), newSQL(), newNode(), newRange(), newCert(), newVersion())
 	for _, c := range root.Commands() {
 		if c.RunE != nil && c.Args == nil {
 			c.Args = noArgs
