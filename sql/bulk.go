@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/sql/catalog"
 	"github.com/spanlite/spanlite/txn"
 )
@@ -13,14 +14,16 @@ import (
 // can reach before this transaction commits, because the transaction itself has
 // created or truncated it (its primary index is one that no committed descriptor
 // names), and which has no uniqueness to check. No savepoint may be open: going
-// back to it would leave the rows. If the transaction rolls back,
-// the rows stay behind unreachable, like those of an aborted transaction in
-// PostgreSQL.
+// back to it would leave the rows. If the transaction rolls back, the rows are out of
+// reach, and a job clears them later.
 type bulkTxn struct {
 	*txn.Txn
 	db   *txn.DB
 	ops  []kv.Op
 	size int
+	// guard sees to it that the rows do not stay if the transaction does not commit; nil
+	// once it has been called.
+	guard func(context.Context) error
 }
 
 // bulkBatchBytes is the size of one batch.
@@ -35,7 +38,10 @@ func (s *Session) bulkFor(t *catalog.Table) *bulkTxn {
 	if old, ok := s.txn.coll.Original(t.ID).(*catalog.Table); ok && old != nil && old.Primary.ID == t.Primary.ID {
 		return nil
 	}
-	return &bulkTxn{Txn: s.txn.kv, db: s.srv.cfg.DB}
+	coll := s.txn.coll
+	return &bulkTxn{Txn: s.txn.kv, db: s.srv.cfg.DB, guard: func(ctx context.Context) error {
+		return s.srv.cfg.Schema.Guard(ctx, coll, []keys.Span{t.IndexSpan(&t.Primary)})
+	}}
 }
 
 // Put implements exec.Txn.
@@ -51,6 +57,12 @@ func (b *bulkTxn) Put(ctx context.Context, key, value []byte) error {
 func (b *bulkTxn) flush(ctx context.Context) error {
 	if len(b.ops) == 0 {
 		return nil
+	}
+	if b.guard != nil {
+		if err := b.guard(ctx); err != nil {
+			return err
+		}
+		b.guard = nil
 	}
 	batch := kv.Batch{Ops: b.ops}
 	err := b.db.Send(ctx, &batch)
