@@ -8,14 +8,16 @@
 //	            v                     v
 //	       ┌──────── Group mailbox (proposals, messages, wake-ups) ───────┐
 //	       │  one goroutine at a time takes a turn:                       │
-//	       │  drain -> ONE MsgProp -> Ready -> append to the store's log  │
-//	       │  -> sync, shared with every other group -> apply -> wake     │
+//	       │  what became durable -> messages -> ONE MsgProp -> Ready     │
+//	       │  -> append to the store's log, send, apply, wake             │
 //	       └───────────────────────────────────────────────────────────────┘
+//	       between turns: sync, shared with every other group; acknowledgements and
+//	       votes wait for it, nothing else does
 //	 Host: all groups of a store, a few workers, the ticker of groups that are awake,
 //	       log truncation, snapshots; owns logstore.Log and storeliveness.Manager
 //
 // Whoever brings work to a group that nobody is processing takes the turn
-// himself: a proposer, the goroutine that reads a transport stream, or a worker.
+// himself, if he is a proposer, or leaves it to a worker.
 // A group with one replica therefore commits wholly on the proposer's goroutine,
 // and a proposer who finds the group busy is served by the one who is at it
 // (flat combining; Hendler et al., "Flat Combining and the

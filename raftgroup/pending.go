@@ -4,7 +4,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// This file follows proposals whose entries are in the log; DESIGN.md, section 5.
+// This file follows proposals whose entries are in the log; DESIGN.md, section 6.
 
 // displace sets aside the proposals whose entries are being replaced in the local
 // log. They may yet be committed: another replica may hold them still, be elected,

@@ -106,7 +106,7 @@ func (g *Group) submit(ctx context.Context, p *Proposal, changes []MemberChange)
 	}
 	g.box.proposals = append(g.box.proposals, p)
 	// During a sync commands gather: none of them can be applied before the group's
-	// next one, and one turn for all costs half the processor time (DESIGN.md, 7).
+	// next one, and one turn for all costs half the processor time (DESIGN.md, section 8).
 	if g.box.busy || g.box.syncing {
 		g.box.Unlock()
 	} else {
