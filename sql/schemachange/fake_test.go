@@ -31,6 +31,10 @@ type store struct {
 	mu    sync.Mutex
 	data  map[string][]byte
 	clock hlc.Timestamp
+	// refuse is a kind of operation that fails.
+	refuse kv.OpKind
+	// onCommit is called before a transaction of Run commits so many writes.
+	onCommit func(writes int) error
 }
 
 func (s *store) Now() hlc.Timestamp {
@@ -44,6 +48,11 @@ func (s *store) Run(ctx context.Context, fn func(context.Context, catalog.Txn) e
 	t := s.begin()
 	if err := fn(ctx, t); err != nil {
 		return err
+	}
+	if s.onCommit != nil {
+		if err := s.onCommit(len(t.buf)); err != nil {
+			return err
+		}
 	}
 	t.commit()
 	return nil
@@ -63,6 +72,9 @@ func (s *store) Send(_ context.Context, b *kv.Batch) error {
 	defer s.mu.Unlock()
 	for i := range b.Ops {
 		op := &b.Ops[i]
+		if op.Kind == s.refuse && s.refuse != kv.OpInvalid {
+			return errRefused
+		}
 		switch op.Kind {
 		case kv.OpPut:
 			s.data[string(op.Key)] = bytes.Clone(op.Value)
@@ -195,6 +207,7 @@ type node struct {
 	notices []string
 	ec      *expr.EvalContext
 	reg     *expr.Registry
+	alone   bool
 }
 
 func newNode(t *testing.T) *node {
@@ -237,7 +250,7 @@ func (n *node) PlanContext() *plan.Context {
 }
 func (n *node) EvalContext() *expr.EvalContext                  { return n.ec }
 func (n *node) UserID() catalog.ID                              { return catalog.RoleRoot }
-func (n *node) Alone() bool                                     { return false }
+func (n *node) Alone() bool                                     { return n.alone }
 func (n *node) MayCommit() bool                                 { return true }
 func (n *node) Permit(ast.Statement, *catalog.Collection) error { return nil }
 func (n *node) Refresh(context.Context, catalog.ID, string) error {
