@@ -3,6 +3,7 @@ package pgwire
 import (
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"net"
 
 	"github.com/jackc/pgproto3/v2"
@@ -87,6 +88,18 @@ func (c *conn) authenticate(user string) error {
 
 // scram runs SCRAM-SHA-256 without channel binding.
 func (c *conn) scram(user string) error {
+	addr := throttled(c.nc.RemoteAddr())
+	if err := c.throttle(addr); err != nil {
+		return err
+	}
+	err := c.scramExchange(user)
+	if e, ok := errors.AsType[*sqlstate.Error](err); ok && e.Code == sqlstate.InvalidPassword {
+		c.srv.throttle.failed(addr)
+	}
+	return err
+}
+
+func (c *conn) scramExchange(user string) error {
 	denied := fatal(sqlstate.InvalidPassword, "password authentication failed for user \"%s\"", user)
 	known := false
 	server, err := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) {

@@ -51,6 +51,10 @@ type Server struct {
 	cfg Config
 	// decoyKey makes the salts of users that do not exist.
 	decoyKey [32]byte
+	throttle *throttle
+	// stopping is closed when Drain or Close begins: nobody may go on waiting to log in.
+	stopping chan struct{}
+	stopOnce sync.Once
 
 	connections atomic.Int64
 	nextPID     atomic.Uint32
@@ -81,7 +85,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, throttle: newThrottle(), stopping: make(chan struct{})}
 	rand.Read(s.decoyKey[:])
 	s.nextPID.Store(randomUint32() >> 12)
 	s.mu.listeners = map[net.Listener]struct{}{}
@@ -184,6 +188,7 @@ func (s *Server) cancel(pid, secret uint32) {
 // Drain refuses new connections and tells idle ones goodbye; busy ones end
 // after their transaction. It returns when none is left or ctx ends.
 func (s *Server) Drain(ctx context.Context) error {
+	s.stopOnce.Do(func() { close(s.stopping) })
 	s.mu.Lock()
 	s.mu.draining = true
 	for l := range s.mu.listeners {
@@ -209,6 +214,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // Close ends every connection, cancelling what runs, and waits for the
 // goroutines. It is idempotent.
 func (s *Server) Close() error {
+	s.stopOnce.Do(func() { close(s.stopping) })
 	s.mu.Lock()
 	s.mu.closed = true
 	for l := range s.mu.listeners {
