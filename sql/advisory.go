@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/spanlite/spanlite/kv"
@@ -37,6 +38,8 @@ func (k advisoryKey) encode(database catalog.ID) []byte {
 // heldLock is an advisory lock that the session holds, perhaps several times.
 type heldLock struct {
 	holder *txn.Txn
+	// token is the grant's number, 0 if nobody has ever asked for the key's.
+	token int64
 	// session and txn count how often it is held until unlocked and until the end
 	// of the transaction.
 	session, txn int
@@ -63,13 +66,10 @@ func (s *Session) callAdvisory(ec *expr.EvalContext, fn *expr.Function, args []t
 		s.unlockAllAdvisory()
 		return types.NewString(""), true, nil
 	}
-	key := advisoryKey{space: byte(len(args))}
-	for _, a := range args {
-		if len(args) == 2 {
-			key.value = key.value<<32 | uint64(uint32(a.Int()))
-		} else {
-			key.value = uint64(a.Int())
-		}
+	key := advisoryKeyOf(args)
+	if name == "lock_token" {
+		token, err := s.advisoryToken(ec.Ctx, key)
+		return types.NewInt(token), true, err
 	}
 	mode := advisoryExclusive
 	if strings.HasSuffix(name, "_shared") {
@@ -85,35 +85,49 @@ func (s *Session) callAdvisory(ec *expr.EvalContext, fn *expr.Function, args []t
 	return types.NewBool(locked), true, nil
 }
 
+// advisoryKeyOf returns the key that one or two numbers name.
+func advisoryKeyOf(args []types.Datum) advisoryKey {
+	key := advisoryKey{space: byte(len(args))}
+	for _, a := range args {
+		if len(args) == 2 {
+			key.value = key.value<<32 | uint64(uint32(a.Int()))
+		} else {
+			key.value = uint64(a.Int())
+		}
+	}
+	return key
+}
+
 // lockAdvisory obtains a lock. With try it gives up, false, instead of waiting.
 func (s *Session) lockAdvisory(ctx context.Context, key advisoryKey, mode int, forTxn, try bool) (bool, error) {
 	held := s.advisory[mode][key]
 	if held == nil {
-		strength, wait := kv.LockUpdate, kv.WaitBlock
+		strength := kv.LockUpdate
 		if mode == advisoryShared {
 			strength = kv.LockKeyShare
 		}
 		if other := s.advisory[1-mode][key]; other != nil {
 			// The session itself is no obstacle to the session.
-			held = &heldLock{}
+			held = &heldLock{token: other.token}
 			if mode == advisoryExclusive {
-				return false, sqlstate.Unsupported("an exclusive advisory lock on a key that the session has locked in shared mode")
+				if ok, err := s.obtainAdvisory(ctx, other.holder, key, kv.LockUpdate, try); !ok || err != nil {
+					return false, err
+				}
 			}
 		} else {
-			if try {
-				wait = kv.WaitError
-			}
 			t := s.srv.cfg.DB.Begin(txn.Options{Name: "advisory lock", LockTimeout: s.vars.LockTimeout, Isolation: kv.ReadCommitted})
 			t.SetLockTimeout(s.vars.LockTimeout)
-			if _, _, err := t.Get(ctx, key.encode(s.database), txn.Locking{Strength: strength, Wait: wait}); err != nil {
+			ok, err := s.obtainAdvisory(ctx, t, key, strength, try)
+			token := int64(0)
+			if ok && err == nil {
+				token, err = s.countGrant(ctx, t, key)
+			}
+			if !ok || err != nil {
 				t.Rollback(context.WithoutCancel(ctx))
 				t.Close()
-				if _, taken := errors.AsType[*kv.LockNotAvailableError](err); taken && try {
-					return false, nil
-				}
 				return false, err
 			}
-			held = &heldLock{holder: t}
+			held = &heldLock{holder: t, token: token}
 		}
 		if s.advisory[mode] == nil {
 			s.advisory[mode] = map[advisoryKey]*heldLock{}
@@ -126,6 +140,81 @@ func (s *Session) lockAdvisory(ctx context.Context, key advisoryKey, mode int, f
 		held.session++
 	}
 	return true, nil
+}
+
+// obtainAdvisory locks a key for t; false if it is taken and try is set.
+func (s *Session) obtainAdvisory(ctx context.Context, t *txn.Txn, key advisoryKey, strength kv.LockStrength, try bool) (bool, error) {
+	wait := kv.WaitBlock
+	if try {
+		wait = kv.WaitError
+	}
+	_, _, err := t.Get(ctx, key.encode(s.database), txn.Locking{Strength: strength, Wait: wait})
+	if _, taken := errors.AsType[*kv.LockNotAvailableError](err); taken && try {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Fencing. A holder that was taken for dead may still act: its node was cut off, say,
+// and its lock has gone to another. So each grant has a number, its token, greater
+// than those before, and a transaction that carries a token (the setting
+// spanlite.fence) does not commit once there is a newer grant. The numbers of a key
+// begin when somebody asks for one, so that locks that nobody fences by cost no write.
+// (Kleppmann, "How to do distributed locking", 2016.)
+
+// counterKey is where the number of the last grant is counted.
+func (k advisoryKey) counterKey(database catalog.ID) []byte {
+	return append(k.encode(database), 'n')
+}
+
+// countGrant numbers the grant that t has just got, if the key's grants are counted.
+func (s *Session) countGrant(ctx context.Context, t *txn.Txn, key advisoryKey) (int64, error) {
+	t.StepStatement() // the wait for the lock was before
+	if _, counted, err := t.Get(ctx, key.counterKey(s.database), txn.Locking{}); err != nil || !counted {
+		return 0, err
+	}
+	return s.srv.cfg.DB.Increment(ctx, key.counterKey(s.database), 1)
+}
+
+// advisoryToken is pg_advisory_lock_token: the number of the session's grant.
+func (s *Session) advisoryToken(ctx context.Context, key advisoryKey) (int64, error) {
+	held := s.advisory[advisoryExclusive][key]
+	if held == nil {
+		return 0, sqlstate.New(sqlstate.ObjectNotInPrereqState, "you don't own a lock of type ExclusiveLock")
+	}
+	if held.token == 0 {
+		var err error
+		if held.token, err = s.srv.cfg.DB.Increment(ctx, key.counterKey(s.database), 1); err != nil {
+			return 0, err
+		}
+	}
+	return held.token, nil
+}
+
+// checkFence refuses the commit of a transaction whose token is stale. The counter
+// stays locked until the transaction has ended, so a later grant waits for it.
+func (s *Session) checkFence() error {
+	f := &s.vars.Fence
+	t := s.txn.kv
+	if !f.Set || !t.HasWrites() {
+		return nil
+	}
+	key := advisoryKey{space: f.Keys, value: f.Key}.counterKey(s.database)
+	t.StepStatement()
+	value, ok, err := t.Get(&s.ctx, key, txn.Locking{Strength: kv.LockShare})
+	if err != nil {
+		return err
+	}
+	actual := int64(0)
+	if ok {
+		if actual, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+			return sqlstate.New(sqlstate.DataCorrupted, "malformed counter of an advisory lock")
+		}
+	}
+	if actual != f.Token {
+		return &kv.FenceError{Fence: kv.Fence{Key: key, Token: f.Token}, Actual: actual}
+	}
+	return nil
 }
 
 // unlockAdvisory gives a session's lock back once.

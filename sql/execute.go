@@ -469,6 +469,9 @@ func (s *Session) prepareCommit() error {
 			return err
 		}
 	}
+	if err := s.checkFence(); err != nil {
+		return err
+	}
 	if err := s.srv.cfg.Catalog.Check(); err != nil {
 		return err
 	}

@@ -134,6 +134,9 @@ var table = []Variable{
 	{Name: "server_version", Kind: String, Context: Internal, Boot: ServerVersion, Report: true, Category: catPreset, Desc: "Shows the server version."},
 	{Name: "server_version_num", Kind: Integer, Context: Internal, Boot: ServerVersionNum, Max: 1<<31 - 1, Category: catPreset, Desc: "Shows the server version as an integer."},
 	{Name: "session_authorization", Kind: String, Context: User, Report: true, NoReset: true, Category: catClient, Desc: "Sets the session user name."},
+	{Name: "spanlite.fence", Kind: String, Context: User, Category: catLock, Desc: "Makes transactions fail to commit unless this grant of an advisory lock (key:token) is the last.",
+		parse: parseFence,
+		apply: func(v *Values, s string) { v.Fence, _ = readFence(s) }},
 	{Name: "standard_conforming_strings", Kind: Bool, Context: User, Boot: "on", Report: true, Category: catCompat, Desc: "Causes '...' strings to treat backslashes literally.", parse: parseOnlyOn},
 	{Name: "statement_timeout", Kind: Integer, Context: User, Unit: "ms", Boot: "0", Max: 1<<31 - 1, Category: catClient, Desc: "Sets the maximum allowed duration of any statement.",
 		apply: func(v *Values, s string) { v.StatementTimeout = millis(s) }},
@@ -170,6 +173,7 @@ type Values struct {
 	DefaultIsolationName     string
 	DefaultReadOnly          bool
 	DefaultDeferrable        bool
+	Fence                    Fence
 	IdleInTransactionTimeout time.Duration
 	IdleSessionTimeout       time.Duration
 	LockTimeout              time.Duration

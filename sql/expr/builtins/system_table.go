@@ -95,6 +95,8 @@ void pg_advisory_lock(int4, int4) v
 void pg_advisory_lock(int8) v
 void pg_advisory_lock_shared(int4, int4) v
 void pg_advisory_lock_shared(int8) v
+int8 pg_advisory_lock_token(int4, int4) v
+int8 pg_advisory_lock_token(int8) v
 bool pg_advisory_unlock(int4, int4) v
 bool pg_advisory_unlock(int8) v
 void pg_advisory_unlock_all() v
