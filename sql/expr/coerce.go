@@ -182,7 +182,10 @@ func errCannotCast(from, to *types.T) error {
 }
 
 // nameOf prints a type without its modifier, as messages do.
-func nameOf(t *types.T) string { return types.FormatType(t, -1, false) }
+// The schema that is on everybody's search path is left out.
+func nameOf(t *types.T) string {
+	return strings.TrimPrefix(types.FormatType(t, -1, false), "public.")
+}
 
 // NewAssignment converts e to the type of a column that it is stored in. The error
 // names the column (42804).

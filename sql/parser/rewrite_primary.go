@@ -500,6 +500,12 @@ func (p *parser) rwTypedLiteral() {
 	if t.kind != tString {
 		p.fail()
 	}
+	if len(typ.Mods) == 1 {
+		// The length that char has by default does not bound a literal.
+		if n, ok := typ.Mods[0].(*ast.Number); ok && n.Pos == ast.NoPos {
+			typ.Mods = nil
+		}
+	}
 	p.i++
 	p.emitLiteral(at, typ, t)
 }

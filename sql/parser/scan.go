@@ -384,7 +384,7 @@ func (s *scanner) skipBlank() (newline, ok bool) {
 				newline = true
 			}
 			s.pos++
-		case newline && c == '-' && s.peekAt(s.pos+1) == '-':
+		case c == '-' && s.peekAt(s.pos+1) == '-':
 			for s.pos < len(s.src) && s.src[s.pos] != '\n' && s.src[s.pos] != '\r' {
 				s.pos++
 			}

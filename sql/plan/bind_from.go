@@ -320,7 +320,7 @@ func (b *binder) funcTable(te *ast.FuncTable, left []*nsItem) (Node, []*nsItem, 
 
 func isScalarFunc(f FuncItem) bool {
 	c, ok := f.Call.(*expr.Call)
-	return !ok || len(c.Fn.RetFields) == 0
+	return !ok || len(c.Fn.RetFields) == 0 && c.T.Family != types.FamRecord
 }
 
 // funcItem adds one function of a FROM item; unnest with several arguments becomes several.

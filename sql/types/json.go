@@ -82,8 +82,27 @@ func (p *jsonParser) unexpected(format string) error {
 	if p.i >= len(p.s) {
 		return p.errorf("The input string ended unexpectedly.")
 	}
-	if isWordByte(p.s[p.i]) || p.s[p.i] >= 0x80 {
-		return p.errorf("Token %s is invalid.", p.token())
+	// A token that is none is refused by the scanner, one in the wrong place by the parser.
+	switch c := p.s[p.i]; {
+	case c == '-' || c >= '0' && c <= '9':
+		start := p.i
+		if _, err := p.number(); err != nil {
+			return err
+		}
+		return p.errorf(format, `"`+p.s[start:p.i]+`"`)
+	case c == '"':
+		start := p.i
+		if _, err := p.str(); err != nil {
+			return err
+		}
+		return p.errorf(format, `"`+p.s[start:p.i]+`"`)
+	case isWordByte(c) || c >= 0x80:
+		switch t := p.token(); t {
+		case `"true"`, `"false"`, `"null"`:
+			return p.errorf(format, t)
+		default:
+			return p.errorf("Token %s is invalid.", t)
+		}
 	}
 	return p.errorf(format, p.token())
 }

@@ -525,7 +525,7 @@ func parseBytea(text string) ([]byte, error) {
 			out = append(out, (text[i+1]-'0')<<6|(text[i+2]-'0')<<3|(text[i+3]-'0'))
 			i += 3
 		default:
-			return nil, errInvalidInput("bytea", text)
+			return nil, sqlstate.New(sqlstate.InvalidTextRepresentation, "invalid input syntax for type bytea")
 		}
 	}
 	return out, nil

@@ -104,6 +104,9 @@ func (s *jsonAgg) add(ec *ctx, a []datum) error {
 	if !s.binary {
 		if s.have {
 			s.buf = append(s.buf, ", "...)
+			if s.t.Family == types.FamRecord || s.t.IsArray() {
+				s.buf = append(s.buf, "\n "...) // as PostgreSQL does
+			}
 		} else {
 			s.buf = append(s.buf, '[')
 		}

@@ -40,7 +40,7 @@ var Registry = sync.OnceValue(func() *expr.Registry {
 		arithmeticFunctions(), mathFunctions(), stringFunctions(), likeFunctions(), regexpFunctions(),
 		datetimeFunctions(), formattingFunctions(), arrayFunctions(), jsonFunctions(), enumFunctions(), networkFunctions(),
 		settingFunctions(), sequenceFunctions(), systemFunctions(), visibilityFunctions(),
-		setFunctions(), aggregateFunctions(), windowFunctions(),
+		hashFunctions(), setFunctions(), aggregateFunctions(), windowFunctions(),
 	)
 	operators := concat(
 		comparisonOperators(), arithmeticOperators(), datetimeOperators(), stringOperators(), likeOperators(),

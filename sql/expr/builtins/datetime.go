@@ -368,7 +368,7 @@ func datetimeFunctions() []*expr.Function {
 		f = append(f, nullable(fnC("overlaps", boolean, ts, overlaps)))
 	}
 	// A period of a start and an interval is turned into one of two ends.
-	for _, t := range args(timestamp, timestamptz) {
+	for _, t := range args(timestamp, timestamptz, time_) {
 		for mask := 1; mask < 4; mask++ {
 			as := args(t, t, t, t)
 			if mask&1 != 0 {
@@ -385,6 +385,10 @@ func datetimeFunctions() []*expr.Function {
 					}
 					if b[i].IsNull() {
 						b[i+1] = null
+						continue
+					}
+					if t == time_ {
+						b[i+1] = types.NewInt(timePlus(b[i].Int(), b[i+1].Interval().Micros))
 						continue
 					}
 					ts, err := types.AddIntervalTZ(b[i].Int(), b[i+1].Interval(), zoneless(ec, t))

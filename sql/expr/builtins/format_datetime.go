@@ -56,9 +56,9 @@ func parseTemplate(f string) []dtToken {
 		j := i
 		for j+2 <= len(f) {
 			p := strings.ToUpper(f[j : j+2])
-			if p == "FM" {
+			if p == "FM" || p == "TM" { // names in the session's language are not padded
 				fill = true
-			} else if p != "FX" && p != "TM" {
+			} else if p != "FX" {
 				break
 			}
 			j += 2

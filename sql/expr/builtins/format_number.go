@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,8 @@ type numberTemplate struct {
 }
 
 var errNumberTemplate = func(format string, a ...any) error { return errf(sqlstate.SyntaxError, format, a...) }
+
+var errSigns = sqlstate.New(sqlstate.SyntaxError, "cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together")
 
 func parseNumberTemplate(f string) (*numberTemplate, error) {
 	t := &numberTemplate{zeroFrom: -1}
@@ -50,12 +53,19 @@ func parseNumberTemplate(f string) (*numberTemplate, error) {
 			i += 2
 			continue
 		case has(i, "EEEE"):
+			if t.fill || t.sign != "" || t.roman || afterV || slices.Contains(t.toks, ",") {
+				return nil, errf(sqlstate.SyntaxError, "\"EEEE\" is incompatible with other formats").(*sqlstate.Error).
+					WithDetail("\"EEEE\" may only be used together with digit and decimal point patterns.")
+			}
 			t.scientific = true
 			t.toks = append(t.toks, "EEEE")
 			i += 4
 			continue
 		case has(i, "MI"), has(i, "PL"), has(i, "SG"), has(i, "PR"):
 			w := strings.ToUpper(f[i : i+2])
+			if t.sign == "S" {
+				return nil, errSigns
+			}
 			t.sign = w
 			t.toks = append(t.toks, w)
 			i += 2
@@ -72,6 +82,9 @@ func parseNumberTemplate(f string) (*numberTemplate, error) {
 		c := f[i]
 		i++
 		switch {
+		case c == 'B' || c == 'b': // blanks for zero: has no effect in PostgreSQL either
+		case (c == '9' || c == '0') && t.scientific:
+			return nil, errNumberTemplate("\"EEEE\" must be the last pattern used")
 		case c == '9' || c == '0':
 			if t.point {
 				t.decSlots++
@@ -99,6 +112,9 @@ func parseNumberTemplate(f string) (*numberTemplate, error) {
 		case c == 'S' || c == 's':
 			if t.sign == "S" {
 				return nil, errNumberTemplate("cannot use \"S\" twice")
+			}
+			if t.sign != "" {
+				return nil, errSigns
 			}
 			t.sign = "S"
 			t.leadingSign = t.intSlots+t.decSlots == 0 && !t.point

@@ -65,7 +65,11 @@ func jsonbField(asText bool) func(*ctx, datum, datum) (datum, error) {
 
 func jsonbElement(asText bool) func(*ctx, datum, datum) (datum, error) {
 	return func(_ *ctx, a, b datum) (datum, error) {
-		v, ok := a.JSON().Index(int(b.Int()))
+		v, i := a.JSON(), b.Int()
+		if v.IsScalar() { // which PostgreSQL keeps in an array of one element
+			return jsonbResult(v, i == 0 || i == -1, asText)
+		}
+		v, ok := v.Index(int(i))
 		return jsonbResult(v, ok, asText)
 	}
 }

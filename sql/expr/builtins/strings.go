@@ -262,7 +262,8 @@ func decode(s, format string) ([]byte, error) {
 			if i, ok := err.(base64.CorruptInputError); ok && int(i) < len(clean) && !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=", rune(clean[i])) {
 				return nil, errArgument("invalid symbol \"%c\" found while decoding base64 sequence", clean[i])
 			}
-			return nil, errArgument("invalid base64 end sequence")
+			return nil, sqlstate.New(sqlstate.InvalidParameterValue, "invalid base64 end sequence").
+				WithHint("Input data is missing padding, is truncated, or is otherwise corrupted.")
 		}
 		return b, nil
 	case "escape":
@@ -310,11 +311,11 @@ func unistr(s string) (string, error) {
 			}
 		}
 		if i+skip+n > len(s) {
-			return "", errf(sqlstate.SyntaxError, "invalid Unicode escape")
+			return "", errUnicodeEscape
 		}
 		v, err := strconv.ParseUint(s[i+skip:i+skip+n], 16, 32)
 		if err != nil || v > unicode.MaxRune {
-			return "", errf(sqlstate.SyntaxError, "invalid Unicode escape")
+			return "", errUnicodeEscape
 		}
 		out = utf8.AppendRune(out, rune(v))
 		i += skip + n
@@ -387,7 +388,7 @@ func formatString(ec *ctx, c *expr.Call, a []datum) (datum, error) {
 		}
 		return n, i
 	}
-	unterminated := errArgument("unterminated format() type specifier")
+	unterminated := sqlstate.New(sqlstate.InvalidParameterValue, "unterminated format() type specifier").WithHint("For a single \"%%\" use \"%%%%\".")
 	for i := 0; i < len(s); {
 		if s[i] != '%' {
 			out = append(out, s[i])
@@ -702,7 +703,9 @@ func stringFunctions() []*expr.Function {
 				return null, errf(sqlstate.ProgramLimitExceeded, "null character not permitted")
 			case n < 0:
 				return null, errArgument("character number must be positive")
-			case n > unicode.MaxRune || n >= 0xd800 && n < 0xe000:
+			case n > unicode.MaxRune:
+				return null, errf(sqlstate.ProgramLimitExceeded, "requested character too large for encoding: %d", n)
+			case n >= 0xd800 && n < 0xe000:
 				return null, errf(sqlstate.ProgramLimitExceeded, "requested character not valid for encoding: %d", n)
 			}
 			return str(string(rune(n))), nil
@@ -844,6 +847,9 @@ func reverseString(s string) string {
 	return string(r)
 }
 
+var errUnicodeEscape = sqlstate.New(sqlstate.SyntaxError, "invalid Unicode escape").
+	WithHint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
+
 // parseIdent splits a qualified name into its parts.
 func parseIdent(s string, strict bool) (datum, error) {
 	bad := func() (datum, error) {
@@ -858,7 +864,8 @@ func parseIdent(s string, strict bool) (datum, error) {
 			var b []byte
 			for {
 				if i >= len(rest) {
-					return bad()
+					return null, sqlstate.New(sqlstate.InvalidParameterValue, "string is not a valid identifier: \"%s\"", s).
+						WithDetail("String has unclosed double quotes.")
 				}
 				if rest[i] == '"' {
 					if i+1 < len(rest) && rest[i+1] == '"' {
@@ -881,7 +888,14 @@ func parseIdent(s string, strict bool) (datum, error) {
 				i++
 			}
 			if i == 0 {
-				return bad()
+				_, err := bad()
+				switch {
+				case len(parts) > 0 && rest == "":
+					return null, err.(*sqlstate.Error).WithDetail("No valid identifier after \".\".")
+				case strings.HasPrefix(rest, "."):
+					return null, err.(*sqlstate.Error).WithDetail("No valid identifier before \".\".")
+				}
+				return null, err
 			}
 			parts = append(parts, str(strings.ToLower(rest[:i])))
 			rest = rest[i:]

@@ -125,3 +125,5 @@ select regexp_count('abc', 'b', 0);
 select regexp_instr('abc', 'b', 1, 0);
 select regexp_instr('abc', 'b', 1, 1, 2);
 select regexp_substr('abc', 'b', 1, 1, 'g');
+-- Hash functions have PostgreSQL's values: advisory locks are made of them.
+select hashtext({s}), hashtextextended({s}, 0), hashtextextended({s}, 42), hashtextextended({s}, -1), hashtext(repeat({s}, 10));
