@@ -27,7 +27,12 @@ func number(t *testing.T, name string, or int) int {
 // first seed, SPANLITE_SIM_RUNS how many there are, SPANLITE_SIM_SECONDS how long
 // each is in virtual time.
 func TestRandom(t *testing.T) {
-	first, runs := number(t, "SPANLITE_SIM_SEED", 1), number(t, "SPANLITE_SIM_RUNS", 6)
+	runs := 6
+	if testing.Short() {
+		runs = 2
+	}
+	first := number(t, "SPANLITE_SIM_SEED", 1)
+	runs = number(t, "SPANLITE_SIM_RUNS", runs)
 	seconds := number(t, "SPANLITE_SIM_SECONDS", 20)
 	for seed := first; seed < first+runs; seed++ {
 		level := history.Level(seed % 3)
