@@ -136,8 +136,18 @@ func (a *alteration) action(act *ast.AlterAction) error {
 	case ast.SetUnlogged:
 		t.Persistence = 'u'
 		return nil
-	case ast.ReplicaIdentity, ast.ClusterOn, ast.SetWithoutCluster, ast.SetTableSpace:
+	case ast.ClusterOn:
+		if t.IndexByName(act.Value) == nil {
+			return sqlstate.New(sqlstate.UndefinedObject, "index %q for table %q does not exist", act.Value, t.Name)
+		}
+		return nil
+	case ast.ReplicaIdentity, ast.SetWithoutCluster, ast.SetTableSpace:
 		return nil // nothing here depends on them
+	case ast.TriggerSwitch:
+		if act.Name == "user" {
+			return nil // there are none
+		}
+		return unsupportedAt(act.Pos, "switching triggers")
 	case ast.ValidateConstraint:
 		return a.validate(act)
 	case ast.AlterConstraint:
@@ -145,7 +155,7 @@ func (a *alteration) action(act *ast.AlterAction) error {
 	}
 	switch act.Kind {
 	case ast.AlterColumnSetDefault, ast.AlterColumnDropDefault, ast.AlterColumnSetNotNull, ast.AlterColumnDropNotNull,
-		ast.AlterColumnStatistics, ast.AlterColumnStorage, ast.AlterColumnDropIdentity, ast.AlterColumnAddIdentity, ast.AlterColumnDropExpr:
+		ast.AlterColumnStatistics, ast.AlterColumnStorage, ast.AlterColumnSetIdentity, ast.AlterColumnDropIdentity, ast.AlterColumnAddIdentity, ast.AlterColumnDropExpr:
 	default:
 		return unsupportedAt(act.Pos, "this ALTER TABLE action")
 	}
@@ -192,6 +202,8 @@ func (a *alteration) action(act *ast.AlterAction) error {
 			identity = 'a'
 		}
 		err = x.addSerial(t, c, a.schema, act.Constraint.Sequence, identity)
+	case ast.AlterColumnSetIdentity:
+		err = a.setIdentity(c, act.Options)
 	case ast.AlterColumnDropIdentity:
 		if c.Identity == 0 {
 			if act.IfExists {
@@ -208,6 +220,39 @@ func (a *alteration) action(act *ast.AlterAction) error {
 		c.Generated, c.DefaultOID = nil, 0
 	}
 	return err
+}
+
+// setIdentity changes an identity column: when it gives out numbers, and its sequence.
+func (a *alteration) setIdentity(c *catalog.Column, opts []ast.Option) error {
+	x := a.x
+	if c.Identity == 0 {
+		return sqlstate.New(sqlstate.ObjectNotInPrereqState, "column %q of relation %q is not an identity column", c.Name, a.t.Name)
+	}
+	for _, o := range opts {
+		if b, ok := o.Value.(*ast.Bool); ok && o.Name == "always" {
+			if c.Identity = 'd'; b.Value {
+				c.Identity = 'a'
+			}
+		}
+	}
+	m, err := x.coll.Mutable(x.ctx, c.Sequence)
+	if err != nil {
+		return err
+	}
+	seq, ok := m.(*catalog.Sequence)
+	if !ok {
+		return sqlstate.New(sqlstate.InternalError, "identity column %q has no sequence", c.Name)
+	}
+	restart, err := x.sequenceOptions(seq, opts, false)
+	if err != nil {
+		return err
+	}
+	if restart != nil {
+		if err := x.restartSequence(seq, *restart); err != nil {
+			return err
+		}
+	}
+	return x.coll.Put(x.ctx, seq)
 }
 
 func (a *alteration) addColumn(act *ast.AlterAction) error {

@@ -245,13 +245,7 @@ func (d *dropper) run(cascade bool, what string) error {
 			return sqlstate.Unsupported("DROP TYPE CASCADE of a type in use (%s)", b[1:])
 		}
 	}
-	if n := len(d.because); n == 1 {
-		x.notice("00000", "%s", d.because[0])
-	} else if n > 1 {
-		e := sqlstate.New("00000", "drop cascades to %d other objects", n).WithDetail("%s", strings.Join(d.because, "\n"))
-		e.Severity = "NOTICE"
-		x.s.Notice(e)
-	}
+	x.noteCascade(d.because)
 	// Tables that stay lose their keys from and to those that go.
 	touched := map[catalog.ID]bool{}
 	for id := range d.keys {
@@ -310,6 +304,17 @@ func (d *dropper) run(cascade bool, what string) error {
 	return nil
 }
 
+// noteCascade tells the client what goes along with what was dropped.
+func (x *statement) noteCascade(because []string) {
+	if n := len(because); n == 1 {
+		x.notice("00000", "%s", because[0])
+	} else if n > 1 {
+		e := sqlstate.New("00000", "drop cascades to %d other objects", n).WithDetail("%s", strings.Join(because, "\n"))
+		e.Severity = "NOTICE"
+		x.s.Notice(e)
+	}
+}
+
 // dependents is the error for a DROP without CASCADE.
 func dependents(what string, details []string) error {
 	return sqlstate.New(sqlstate.DependentObjectsStillExist, "cannot drop %s because other objects depend on it", what).
@@ -361,7 +366,7 @@ func (x *statement) dropIndexes(stmt *ast.Drop) error {
 
 // dropReferences removes the foreign keys that reference an index of t, which is to go.
 func (x *statement) dropReferences(t *catalog.Table, index catalog.ID, what string, cascade bool) error {
-	var details []string
+	var details, because []string
 	var doomed []catalog.InboundKey
 	for _, in := range t.Inbound {
 		from := t
@@ -374,11 +379,13 @@ func (x *statement) dropReferences(t *catalog.Table, index catalog.ID, what stri
 		if fk := from.ForeignKeyByOID(in.Constraint); fk != nil && fk.RefIndex == index {
 			doomed = append(doomed, in)
 			details = append(details, "constraint "+fk.Name+" on table "+from.Name+" depends on "+what)
+			because = append(because, "drop cascades to constraint "+fk.Name+" on table "+from.Name)
 		}
 	}
 	if len(doomed) > 0 && !cascade {
 		return dependents(what, details)
 	}
+	x.noteCascade(because)
 	for _, in := range doomed {
 		if err := x.removeForeignKey(t, in); err != nil {
 			return err
