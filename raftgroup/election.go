@@ -84,3 +84,24 @@ func (g *Group) overtake(m *raftpb.Message) {
 		g.stand()
 	}
 }
+
+// standWhenApplied lets this replica take over from a leader that lets go. Raft
+// ignores the request of one that knows of a committed change of the configuration
+// and has not applied it, as is common right after the change: the news of its
+// commitment comes with the request.
+func (g *Group) standWhenApplied(m raftpb.Message) {
+	apply := func() bool {
+		if err := g.workOff(); err != nil {
+			g.fail(err)
+		}
+		return g.failed == nil
+	}
+	if !apply() {
+		return
+	}
+	g.afterSync(nil, func() {
+		if apply() {
+			_ = g.rn.Step(m)
+		}
+	})
+}

@@ -53,6 +53,8 @@ func (g *Group) receive(in *inbound) {
 		if g.fortified() && m.From != uint64(g.fortify.mine.Leader) {
 			return
 		}
+		g.standWhenApplied(m)
+		return
 	case raftpb.MsgProp, raftpb.MsgHup, raftpb.MsgBeat, raftpb.MsgCheckQuorum, raftpb.MsgUnreachable, raftpb.MsgSnapStatus,
 		raftpb.MsgStorageAppend, raftpb.MsgStorageAppendResp, raftpb.MsgStorageApply, raftpb.MsgStorageApplyResp,
 		raftpb.MsgForgetLeader, raftpb.MsgSnap, raftpb.MsgTransferLeader:
