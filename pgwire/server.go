@@ -42,7 +42,9 @@ type Config struct {
 	MessageBytesMax int
 	// AuthTimeout bounds the time from accept to a successful log-in.
 	AuthTimeout time.Duration
-	Logger      *slog.Logger
+	// Node is part of the process ids of sessions.
+	Node   uint32
+	Logger *slog.Logger
 }
 
 // Server accepts and serves connections. Its methods are safe for concurrent
@@ -161,8 +163,9 @@ func (s *Server) register(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		// Positive and not zero: clients hold it in a signed integer.
-		pid := s.nextPID.Add(1) & 0x7fffffff
+		// Positive and not zero: clients hold it in a signed integer. The node's number
+		// makes it unique in the cluster.
+		pid := s.cfg.Node&(1<<10-1)<<21 | s.nextPID.Add(1)&(1<<21-1)
 		if _, taken := s.mu.cancelKeys[pid]; pid != 0 && !taken {
 			c.pid = pid
 			s.mu.cancelKeys[pid] = c

@@ -29,7 +29,9 @@ const (
 	callFenceStands = "catalog.fence.stands" // fenceID -> bool
 	callDrained     = "catalog.drained"      // drainID -> fenceReply
 
-	callNotify = "sql.notify" // wakes the listeners
+	callNotify   = "sql.notify"   // wakes the listeners
+	callSessions = "sql.sessions" // -> []sql.Activity
+	callSignal   = "sql.signal"   // sql.SignalRequest -> sql.SignalResult
 
 	callNodeStatus       = "node.status"       // -> []sql.NodeInfo
 	callNodeDrain        = "node.drain"        // nodeRequest -> nodeReply
@@ -112,6 +114,18 @@ func (n *Node) registerCalls() {
 		return ok, nil
 	})
 	n.registerConflictCalls()
+	handle(n, callSessions, func(context.Context, none) (all []sql.Activity, err error) {
+		if n.stage.Load() >= stageSQL {
+			n.sql.Sessions(func(s *sql.Session) { all = append(all, s.Activity()) })
+		}
+		return all, nil
+	})
+	handle(n, callSignal, func(_ context.Context, req sql.SignalRequest) (sql.SignalResult, error) {
+		if n.stage.Load() < stageSQL {
+			return sql.SignalNoSession, errStarting
+		}
+		return n.sql.Signal(req), nil
+	})
 	handle(n, callNotify, func(context.Context, none) (none, error) {
 		if n.stage.Load() >= stageSQL {
 			n.sql.WakeListeners()

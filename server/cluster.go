@@ -95,17 +95,43 @@ func (c *cluster) leaderFigures(ctx context.Context) map[keys.RangeID]store.Rang
 	return figures
 }
 
-// wakeTimeout bounds the message to one node that there are notifications.
-const wakeTimeout = time.Second
+// peerTimeout bounds one question of the SQL layer to another node.
+const peerTimeout = time.Second
 
 // WakeListeners implements sql.Cluster.
 func (c *cluster) WakeListeners(ctx context.Context) {
-	n := (*Node)(c)
-	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+	askOthers(ctx, (*Node)(c), callNotify, none{}, func(none) {})
+}
+
+// Sessions implements sql.Cluster.
+func (c *cluster) Sessions(ctx context.Context) (all []sql.Activity) {
+	askOthers(ctx, (*Node)(c), callSessions, none{}, func(reply []sql.Activity) { all = append(all, reply...) })
+	return all
+}
+
+// Signal implements sql.Cluster.
+func (c *cluster) Signal(ctx context.Context, req sql.SignalRequest) (result sql.SignalResult) {
+	askOthers(ctx, (*Node)(c), callSignal, req, func(reply sql.SignalResult) { result = max(result, reply) })
+	return result
+}
+
+// askOthers makes a call at all other nodes that live and passes on the replies of
+// those that answer in time, one after the other.
+func askOthers[Reply any](ctx context.Context, n *Node, name string, req any, f func(Reply)) {
+	ctx, cancel := context.WithTimeout(ctx, peerTimeout)
 	defer cancel()
+	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, to := range n.addLive(nil) {
-		wg.Go(func() { _, _ = call[none](ctx, n.dialer, to, callNotify, none{}) })
+		wg.Go(func() {
+			reply, err := call[Reply](ctx, n.dialer, to, name, req)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			f(reply)
+		})
 	}
 	wg.Wait()
 }

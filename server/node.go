@@ -458,7 +458,7 @@ func (n *Node) serveClients(context.Context) error {
 		return err
 	}
 	n.wire = pgwire.NewServer(pgwire.Config{
-		SQL: n.sql, TLS: tlsConfig, Auth: auth, MaxConnections: n.cfg.MaxConnections, Logger: n.log,
+		SQL: n.sql, Node: uint32(n.identity.Node), TLS: tlsConfig, Auth: auth, MaxConnections: n.cfg.MaxConnections, Logger: n.log,
 	})
 	if n.sqlListen != nil {
 		n.wg.Add(1)

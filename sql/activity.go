@@ -3,6 +3,8 @@ package sql
 import (
 	"sync"
 	"time"
+
+	"github.com/spanlite/spanlite/sql/catalog"
 )
 
 // activity is what others may know of a session: pg_stat_activity. It has a lock
@@ -33,6 +35,9 @@ type Activity struct {
 	Query            string
 	SessionID        uint64
 	TransactionStart time.Time
+	// DatabaseID and UserID are of the session's database and of the role that has
+	// logged in.
+	DatabaseID, UserID catalog.ID
 }
 
 // activityQueryBytesMax is PostgreSQL's track_activity_query_size.
@@ -79,5 +84,6 @@ func (s *Session) Activity() Activity {
 		BackendStart: a.started, QueryStart: a.queryStart, StateChange: a.changed,
 		State: a.state, Query: a.query, SessionID: s.id,
 		ApplicationName: a.application, TransactionStart: a.txnStarted,
+		DatabaseID: s.database, UserID: s.sessionUserID,
 	}
 }

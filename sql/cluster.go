@@ -28,6 +28,11 @@ type Cluster interface {
 	// WakeListeners tells the other nodes that notifications have been committed. It
 	// is a hint: what fails is made up for.
 	WakeListeners(ctx context.Context)
+	// Sessions returns the sessions of the other nodes that answer.
+	Sessions(ctx context.Context) []Activity
+	// Signal sends a request to the other nodes and returns what the one with the
+	// session has answered.
+	Signal(ctx context.Context, req SignalRequest) SignalResult
 }
 
 // TxnOutcome is what is known of a transaction.

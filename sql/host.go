@@ -39,26 +39,37 @@ func (h *host) Settings(emit func(system.Setting) error) error {
 	return nil
 }
 
-// Activity implements system.Host.
+// Activity implements system.Host: the sessions of all nodes that answer. What others
+// do is shown to those who may cancel it only.
 func (h *host) Activity(emit func(system.Activity) error) error {
-	var err error
-	(*Session)(h).srv.Sessions(func(s *Session) {
-		a := s.Activity()
+	s := (*Session)(h)
+	var all []Activity
+	s.srv.Sessions(func(o *Session) { all = append(all, o.Activity()) })
+	if c := s.srv.cfg.Cluster; c != nil {
+		all = append(all, c.Sessions(&s.ctx)...)
+	}
+	coll := s.collection()
+	for i := range all {
+		a := &all[i]
 		out := system.Activity{
 			PID: int64(a.PID), Database: a.Database, User: a.User, Application: a.ApplicationName,
-			DatabaseID: uint32(s.database), UserID: uint32(s.userID),
-			BackendStart: a.BackendStart, QueryStart: a.QueryStart, StateChanged: a.StateChange, TxnStart: a.TransactionStart,
-			State: a.State, Query: a.Query, ClientPort: -1,
+			DatabaseID: uint32(a.DatabaseID), UserID: uint32(a.UserID),
 		}
-		if hostPart, port, splitErr := net.SplitHostPort(a.RemoteAddr); splitErr == nil {
-			out.ClientAddr = hostPart
-			out.ClientPort, _ = strconv.ParseInt(port, 10, 64)
+		if s.superuser || memberOf(coll, s.userID, a.UserID) {
+			out.BackendStart, out.QueryStart, out.StateChanged, out.TxnStart = a.BackendStart, a.QueryStart, a.StateChange, a.TransactionStart
+			out.State, out.Query, out.ClientPort = a.State, a.Query, -1
+			if hostPart, port, err := net.SplitHostPort(a.RemoteAddr); err == nil {
+				out.ClientAddr = hostPart
+				out.ClientPort, _ = strconv.ParseInt(port, 10, 64)
+			}
+		} else {
+			out.Query = "<insufficient privilege>"
 		}
-		if err == nil {
-			err = emit(out)
+		if err := emit(out); err != nil {
+			return err
 		}
-	})
-	return err
+	}
+	return nil
 }
 
 // PreparedStatements implements system.Host.

@@ -99,7 +99,7 @@ func (f systemFunctions) CallSystem(ec *expr.EvalContext, fn *expr.Function, arg
 		}
 		return null, nil
 	case "pg_cancel_backend", "pg_terminate_backend":
-		return f.signal(coll, uint32(args[0].Int()), fn.Name == "pg_terminate_backend")
+		return f.signal(uint32(args[0].Int()), fn.Name == "pg_terminate_backend")
 	case "spanlite_txn_id":
 		return s.transactionName(), nil
 	case "pg_blocking_pids":
@@ -290,29 +290,47 @@ func (f systemFunctions) visible(ec *expr.EvalContext, coll *catalog.Collection,
 	return types.True, nil
 }
 
-// signal cancels or ends the session with a process id, on this node. It takes
-// the rights of the session's user.
-func (f systemFunctions) signal(coll *catalog.Collection, pid uint32, terminate bool) (types.Datum, error) {
-	var target *Session
-	f.s.srv.Sessions(func(s *Session) {
-		if s.args.PID == pid {
-			target = s
-		}
-	})
-	switch {
-	case target == nil:
-		f.s.warning(sqlstate.Warning, "PID %d is not a PostgreSQL server process", pid)
-		return types.False, nil
-	case !f.s.superuser && isSuperuser(coll, target.sessionUserID):
-		return null, sqlstate.New(sqlstate.InsufficientPrivilege, "must be a superuser to terminate superuser process")
-	case !f.s.superuser && !memberOf(coll, f.s.userID, target.sessionUserID):
-		return null, sqlstate.New(sqlstate.InsufficientPrivilege, "must be a member of the role whose process is being terminated or member of pg_signal_backend")
-	case terminate:
-		target.Terminate()
-	default:
-		target.Cancel()
+// signal cancels or ends the session with a process id, at whatever node it is. It
+// takes the rights of the session's user.
+func (f systemFunctions) signal(pid uint32, terminate bool) (types.Datum, error) {
+	req := SignalRequest{PID: pid, Terminate: terminate, User: f.s.userID}
+	result := f.s.srv.Signal(req)
+	if c := f.s.srv.cfg.Cluster; result == SignalNoSession && c != nil {
+		result = c.Signal(&f.s.ctx, req)
 	}
-	return types.True, nil
+	switch result {
+	case SignalSent:
+		return types.True, nil
+	case SignalNeedsSuperuser:
+		return null, sqlstate.New(sqlstate.InsufficientPrivilege, "must be a superuser to %s superuser %s", signalVerb(terminate), signalWhat(terminate))
+	case SignalNeedsMember:
+		return null, sqlstate.New(sqlstate.InsufficientPrivilege, "must be a member of the role whose %s is being %s or member of pg_signal_backend", signalWhat(terminate), signalDone(terminate))
+	}
+	f.s.warning(sqlstate.Warning, "PID %d is not a PostgreSQL server process", int32(pid))
+	return types.False, nil
+}
+
+// PostgreSQL's words for the two functions.
+
+func signalVerb(terminate bool) string {
+	if terminate {
+		return "terminate"
+	}
+	return "cancel"
+}
+
+func signalWhat(terminate bool) string {
+	if terminate {
+		return "process"
+	}
+	return "query"
+}
+
+func signalDone(terminate bool) string {
+	if terminate {
+		return "terminated"
+	}
+	return "canceled"
 }
 
 // size is pg_table_size and its relatives: an estimate by the statistics of
