@@ -82,17 +82,18 @@ func (s *leaseState) until() hlc.Timestamp {
 // publish makes a changed lease visible.
 func (g *Group) publish() {
 	st := g.rn.BasicStatus()
-	next := &leaseState{term: Term(st.Term), leader: g.leader(st.Lead)}
+	next := leaseState{term: Term(st.Term), leader: g.leader(st.Lead)}
 	if st.RaftState == raft.StateLeader && g.ownTermApplied && g.lettingGo != st.Term && g.failed == nil && g.selfVoter() {
 		next.held = true
 		next.start = hlc.Timestamp(g.leaseStart)
 		next.configs = g.supporters(st.Term)
 	}
 	old := g.lease.Load()
-	if old != nil && old.equal(next) {
+	if old != nil && old.equal(&next) {
 		return
 	}
-	g.lease.Store(next)
+	changed := next
+	g.lease.Store(&changed)
 	if old == nil {
 		return
 	}
