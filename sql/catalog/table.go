@@ -63,6 +63,10 @@ type Table struct {
 	QueryDeps []Dependency `d:"18"`
 	// Populated: it has been.
 	Populated bool `d:"19"`
+	// TriggersOff is DISABLE TRIGGER ALL: what PostgreSQL does in triggers is not done for
+	// changes of this table, which is foreign keys, from it and to it, and deferrable
+	// unique constraints.
+	TriggersOff bool `d:"20"`
 	// RowSecurity and the like are not implemented.
 
 	rt *tableRuntime

@@ -44,6 +44,9 @@ type fkAction struct {
 }
 
 func (q *fkQueue) inserted(w *writer, row types.Row) error {
+	if w.t.TriggersOff {
+		return nil
+	}
 	for i := range w.t.ForeignKeys {
 		if err := q.check(w, &w.t.ForeignKeys[i], row); err != nil {
 			return err
@@ -101,12 +104,18 @@ func (q *fkQueue) check(w *writer, fk *catalog.ForeignKey, row types.Row) error 
 }
 
 func (q *fkQueue) deleted(w *writer, row types.Row) {
+	if w.t.TriggersOff {
+		return
+	}
 	for _, in := range w.t.Inbound {
 		q.actions = append(q.actions, fkAction{w: w.w, in: in, old: cloneRow(row)})
 	}
 }
 
 func (q *fkQueue) updated(w *writer, old, row types.Row) error {
+	if w.t.TriggersOff {
+		return nil
+	}
 	for i := range w.t.ForeignKeys {
 		fk := &w.t.ForeignKeys[i]
 		changed := changes(w.t, fk.Columns, old, row)

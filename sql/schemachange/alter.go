@@ -144,10 +144,7 @@ func (a *alteration) action(act *ast.AlterAction) error {
 	case ast.ReplicaIdentity, ast.SetWithoutCluster, ast.SetTableSpace:
 		return nil // nothing here depends on them
 	case ast.TriggerSwitch:
-		if act.Name == "user" {
-			return nil // there are none
-		}
-		return unsupportedAt(act.Pos, "switching triggers")
+		return a.switchTriggers(act)
 	case ast.ValidateConstraint:
 		return a.validate(act)
 	case ast.AlterConstraint:
@@ -220,6 +217,22 @@ func (a *alteration) action(act *ast.AlterAction) error {
 		c.Generated, c.DefaultOID = nil, 0
 	}
 	return err
+}
+
+// switchTriggers is ENABLE and DISABLE TRIGGER. There are no triggers but those by which
+// PostgreSQL keeps constraints.
+func (a *alteration) switchTriggers(act *ast.AlterAction) error {
+	switch {
+	case act.Name == "user" && (act.Value == "enable" || act.Value == "disable"):
+		return nil
+	case act.Name != "all" || act.Value != "enable" && act.Value != "disable":
+		return sqlstate.New(sqlstate.UndefinedObject, "trigger %q for table %q does not exist", act.Name, a.t.Name)
+	}
+	if role, ok := a.x.coll.ByID(a.x.s.UserID()).(*catalog.Role); !ok || !role.Superuser {
+		return sqlstate.New(sqlstate.InsufficientPrivilege, "permission denied: triggers of constraints are system triggers")
+	}
+	a.t.TriggersOff = act.Value == "disable"
+	return nil
 }
 
 // setIdentity changes an identity column: when it gives out numbers, and its sequence.
