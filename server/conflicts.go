@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spanlite/spanlite/kv"
+	"github.com/spanlite/spanlite/kv/hlc"
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/sql"
 	"github.com/spanlite/spanlite/sql/catalog"
@@ -16,6 +17,7 @@ import (
 // The calls about transactions in each other's way.
 const (
 	callTxnDescribe = "txn.describe"  // kv.TxnID -> *sql.TxnInfo
+	callCommitter   = "txn.committer" // hlc.Timestamp -> []sql.TxnInfo, at most one
 	callConflicts   = "txn.conflicts" // -> []sql.ConflictInfo that the node's clients have met
 	callWaits       = "lock.waits"    // -> []sql.WaitInfo at the node
 )
@@ -34,6 +36,15 @@ func (n *Node) registerConflictCalls() {
 		return nil, nil
 	})
 	handle(n, callTxnOutcome, n.localOutcome)
+	handle(n, callCommitter, func(_ context.Context, ts hlc.Timestamp) ([]sql.TxnInfo, error) {
+		if n.stage.Load() < stageSQL {
+			return nil, errStarting
+		}
+		if info, ok := n.sql.Committer(ts); ok {
+			return []sql.TxnInfo{info}, nil
+		}
+		return nil, nil
+	})
 	handle(n, callConflicts, func(context.Context, none) ([]sql.ConflictInfo, error) {
 		if n.stage.Load() < stageSQL {
 			return nil, errStarting
@@ -48,9 +59,18 @@ func (c *cluster) DescribeTxn(ctx context.Context, node keys.NodeID, id kv.TxnID
 	return call[*sql.TxnInfo](ctx, c.dialer, node, callTxnDescribe, id)
 }
 
+// Committer implements sql.Cluster.
+func (c *cluster) Committer(ctx context.Context, ts hlc.Timestamp) (*sql.TxnInfo, error) {
+	list := fromAll(ctx, c, []sql.TxnInfo(nil), callCommitter, ts)
+	if len(list) != 1 {
+		return nil, nil // nobody, or nobody can tell which
+	}
+	return &list[0], nil
+}
+
 // Conflicts implements sql.Cluster.
 func (c *cluster) Conflicts(ctx context.Context) ([]sql.ConflictInfo, error) {
-	list := fromAll(ctx, c, c.sql.Conflicts(), callConflicts)
+	list := fromAll(ctx, c, c.sql.Conflicts(), callConflicts, none{})
 	slices.SortStableFunc(list, func(a, b sql.ConflictInfo) int { return a.At.Compare(b.At) })
 	return list, nil
 }
@@ -72,7 +92,7 @@ func (n *Node) waits() []sql.WaitInfo {
 
 // Waits implements sql.Cluster. A gateway knows the sessions of its transactions.
 func (c *cluster) Waits(ctx context.Context) ([]sql.WaitInfo, error) {
-	list := fromAll(ctx, c, (*Node)(c).waits(), callWaits)
+	list := fromAll(ctx, c, (*Node)(c).waits(), callWaits, none{})
 	pids := map[kv.TxnID]uint32{}
 	resolve := func(t *sql.TxnRef) {
 		pid, known := pids[t.ID]
@@ -98,7 +118,7 @@ func (c *cluster) Waits(ctx context.Context) ([]sql.WaitInfo, error) {
 
 // fromAll appends to own what the other live nodes answer to a call that returns a
 // list. Those that do not answer are left out.
-func fromAll[T any](ctx context.Context, c *cluster, own []T, name string) []T {
+func fromAll[T any](ctx context.Context, c *cluster, own []T, name string, req any) []T {
 	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
 	defer cancel()
 	var mu sync.Mutex
@@ -108,7 +128,7 @@ func fromAll[T any](ctx context.Context, c *cluster, own []T, name string) []T {
 			continue
 		}
 		wg.Go(func() {
-			list, err := call[[]T](ctx, c.dialer, s.Node, name, none{})
+			list, err := call[[]T](ctx, c.dialer, s.Node, name, req)
 			if err != nil {
 				return
 			}

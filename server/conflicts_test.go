@@ -25,6 +25,13 @@ func TestConflictsExplained(t *testing.T) {
 		c[i] = connectTo(t, ctx, n)
 		c[i].must(ctx, "SET application_name = 'app"+string(rune('1'+i))+"'")
 	}
+	// A node that has just joined is asked once it has been heard of.
+	for i := range c {
+		require.Eventually(t, func() bool {
+			live, err := c[i].query(ctx, "SELECT count(*) FROM spanlite_nodes WHERE live")
+			return err == nil && live[0] == "[3]"
+		}, 20*time.Second, 10*time.Millisecond)
+	}
 	c[0].must(ctx, "CREATE TABLE t (id int PRIMARY KEY, name text UNIQUE, v int)")
 	c[0].must(ctx, "INSERT INTO t VALUES (1, 'a', 0), (2, 'b', 0)")
 	wantError := func(err error, code string, detail ...string) *pgconn.PgError {
@@ -72,11 +79,11 @@ func TestConflictsExplained(t *testing.T) {
 	// 40001
 	c[0].must(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM t")
 	c[1].must(ctx, "UPDATE t SET v = 6 WHERE name = 'b'")
-	wantError(c[0].exec(ctx, "UPDATE t SET v = 7 WHERE id = 2"), "40001", `row (id)=(2) of table "t" has been changed at `)
+	wantError(c[0].exec(ctx, "UPDATE t SET v = 7 WHERE id = 2"), "40001", `row (id)=(2) of table "t" has been changed at `,
+		`by process `, `(application "app2")`, "in: UPDATE t SET v = 6 WHERE name = 'b'")
 	c[0].must(ctx, "ROLLBACK")
 
-	// A node that has just joined is asked once it has been heard of.
-	want := []string{"[55P03 2 (id)=(1) app2 app1]", "[40P01 3 (id)=(1) app3 app2]", "[40001 1 (id)=(2) app1 -]"}
+	want := []string{"[55P03 2 (id)=(1) app2 app1]", "[40P01 3 (id)=(1) app3 app2]", "[40001 1 (id)=(2) app1 app2]"}
 	for i := range nodes {
 		require.Eventually(t, func() bool {
 			rows, err := c[i].query(ctx, "SELECT sqlstate || ' ' || node || ' ' || key || ' ' || application_name || ' ' || coalesce(other_application_name, '-') FROM spanlite_conflicts WHERE table_name = 't' ORDER BY at")

@@ -14,6 +14,7 @@ type activity struct {
 	started    time.Time // of the session
 	state      string    // "idle", "active", "idle in transaction" ...
 	query      string
+	previous   string // the statement before
 	queryStart time.Time
 	changed    time.Time
 	// application is the setting application_name, txnStarted when the transaction
@@ -52,7 +53,7 @@ func (s *Session) beginActivity(query string) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.state, a.query, a.queryStart, a.changed = "active", query, now, now
+	a.state, a.previous, a.query, a.queryStart, a.changed = "active", a.query, query, now, now
 	if a.txnStarted = s.txn.started; a.txnStarted.IsZero() {
 		a.txnStarted = now
 	}

@@ -21,6 +21,8 @@ type Cluster interface {
 	DescribeTxn(ctx context.Context, node keys.NodeID, id kv.TxnID) (*TxnInfo, error)
 	// TxnOutcome finds out how a transaction has ended.
 	TxnOutcome(ctx context.Context, h txn.Handle) (TxnOutcome, error)
+	// Committer finds the transaction that committed at ts; nil if nobody remembers.
+	Committer(ctx context.Context, ts hlc.Timestamp) (*TxnInfo, error)
 	// Conflicts returns the last conflicts of all nodes that answer, oldest first.
 	Conflicts(ctx context.Context) ([]ConflictInfo, error)
 	// Waits returns the waits for row locks at all nodes that answer.

@@ -126,6 +126,24 @@ func (s *Session) describe(t *kv.TxnMeta) *TxnInfo {
 	return info
 }
 
+// committer asks who has committed at ts, the timestamp of a version; nil if nobody
+// remembers.
+func (s *Session) committer(ts hlc.Timestamp) *TxnInfo {
+	if info, ok := s.srv.Committer(ts); ok {
+		return &info
+	}
+	if ts == 0 || s.srv.cfg.Cluster == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(&s.ctx), describeTimeout)
+	defer cancel()
+	info, err := s.srv.cfg.Cluster.Committer(ctx, ts)
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
 // place is a key in SQL's words.
 type place struct{ schema, table, index, key string }
 
@@ -232,7 +250,9 @@ func (s *Session) explainConflict(err error, e *sqlstate.Error) *sqlstate.Error 
 	if len(c.Key) > 0 {
 		p := s.placeOf(c.Key)
 		record.Table, record.Index, record.Key = p.table, p.index, p.key
-		record.Other = s.describe(&c.Holder)
+		if record.Other = s.describe(&c.Holder); record.Other == nil && e.Code == sqlstate.SerializationFailure {
+			record.Other = s.committer(c.Since)
+		}
 		out.Schema, out.Table, out.Constraint = p.schema, p.table, p.index
 		if e.Code == sqlstate.LockNotAvailable {
 			if p.table != "" && out.Message == "could not obtain lock on row" {

@@ -46,7 +46,9 @@ type Server struct {
 	started time.Time
 	// conflicts are the last that clients of this node have met.
 	conflicts conflictLog
-	notify    *notifyHub
+	// commits are the last transactions of this node that wrote.
+	commits commitLog
+	notify  *notifyHub
 
 	mu struct {
 		sync.Mutex

@@ -223,6 +223,9 @@ func (s *Session) commitTransaction() error {
 		s.abortTransaction()
 		return err
 	}
+	if wrote {
+		s.noteCommit(t.CommitTimestamp())
+	}
 	coll := s.txn.coll
 	s.transactionEnded(true)
 	t.Close()
