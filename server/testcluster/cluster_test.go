@@ -51,7 +51,7 @@ func connect(t *testing.T, c *Cluster, node int) *Session {
 func exec(t *testing.T, s *Session, text string) [][]string {
 	t.Helper()
 	rows, err := s.Exec(t.Context(), text)
-	require.NoError(t, err, text)
+	require.NoError(t, err, "%s: %s", text, Detail(err))
 	return rows
 }
 

@@ -71,6 +71,14 @@ func (s *Session) Tag(ctx context.Context, text string) (string, error) {
 	return results[len(results)-1].CommandTag.String(), nil
 }
 
+// Detail returns what the server has said of an error besides its message.
+func Detail(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Detail
+	}
+	return ""
+}
+
 // SQLState returns the code of an error that the server has reported, "" for any
 // other.
 func SQLState(err error) string {
