@@ -19,7 +19,7 @@ import (
 
 // explain executes EXPLAIN.
 func (s *Session) explain(p *portal, st *ast.Explain) error {
-	analyze := false
+	analyze, summary, asJSON := false, true, false
 	show := exec.ExplainOptions{Costs: true, Timing: true}
 	for _, o := range st.Options {
 		switch o.Name {
@@ -41,9 +41,16 @@ func (s *Session) explain(p *portal, st *ast.Explain) error {
 				show.Costs = b
 			case "timing":
 				show.Timing = b
+			case "summary":
+				summary = b
 			}
 		case "format":
-			if f := strings.ToLower(optionText(o)); f != "text" {
+			switch f := strings.ToLower(optionText(o)); f {
+			case "text":
+				asJSON = false
+			case "json":
+				asJSON = true
+			default:
 				return sqlstate.Unsupported("EXPLAIN (FORMAT %s)", strings.ToUpper(f))
 			}
 		default:
@@ -60,11 +67,12 @@ func (s *Session) explain(p *portal, st *ast.Explain) error {
 	}
 	s.ensureTxn()
 	s.setPath(s.txn.coll)
+	begin := time.Now()
 	c, err := s.bindAndOptimize(st.Statement, paramTypes(p))
 	if err != nil {
 		return err
 	}
-	var took time.Duration
+	planning, took := time.Since(begin), time.Duration(-1)
 	if analyze {
 		if !c.plan.ReadOnly {
 			if err := s.checkWritable(st.Statement); err != nil {
@@ -92,9 +100,17 @@ func (s *Session) explain(p *portal, st *ast.Explain) error {
 		}
 		show.Stats, took = cursor.Stats(), time.Since(begin)
 	}
+	if !analyze || !summary {
+		planning, took = -1, -1
+	}
+	if asJSON {
+		text := exec.ExplainJSON(c.plan, show, planning, took)
+		return s.sendRows(p, explainJSONColumns, []types.Row{{types.NewString(text)}})
+	}
 	lines := exec.Explain(c.plan, show)
-	if analyze {
-		lines = append(lines, fmt.Sprintf("Execution Time: %.3f ms", float64(took.Microseconds())/1000))
+	if took >= 0 {
+		lines = append(lines, fmt.Sprintf("Planning Time: %.3f ms", float64(planning.Microseconds())/1000),
+			fmt.Sprintf("Execution Time: %.3f ms", float64(took.Microseconds())/1000))
 	}
 	rows := make([]types.Row, len(lines))
 	for i, l := range lines {
@@ -102,6 +118,8 @@ func (s *Session) explain(p *portal, st *ast.Explain) error {
 	}
 	return s.sendRows(p, explainColumns, rows)
 }
+
+var explainJSONColumns = []Column{{Name: "QUERY PLAN", Type: types.JSON}}
 
 var explainColumns = []Column{{Name: "QUERY PLAN", Type: types.Text}}
 
@@ -310,6 +328,11 @@ func (s *Session) utilityColumns(st ast.Statement) ([]Column, error) {
 	case *ast.Show:
 		return s.showColumns(st)
 	case *ast.Explain:
+		for _, o := range st.Options {
+			if o.Name == "format" && strings.EqualFold(optionText(o), "json") {
+				return explainJSONColumns, nil
+			}
+		}
 		return explainColumns, nil
 	case *ast.Execute:
 		if ps := s.prepared[st.Name]; ps != nil && ps.compiled != nil {

@@ -479,3 +479,22 @@ func (g *generator) setOperation() string {
 	}
 	return q + " order by " + strings.Join(ordinals(len(ks)), ", ")
 }
+
+// garble makes a few random changes to the words of a statement.
+func (g *generator) garble(sql string) string {
+	words := strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ", ",", " , ").Replace(sql))
+	for range 1 + g.r.IntN(3) {
+		i, j := g.r.IntN(len(words)), g.r.IntN(len(words))
+		switch g.r.IntN(4) {
+		case 0:
+			words[i], words[j] = words[j], words[i]
+		case 1:
+			words[i] = words[j]
+		case 2:
+			words[i] = g.pick("null", "*", "''", "-1", "over", "array[", "::text", "::int[]", "9223372036854775807", "1e300", "'{}'", "lateral", ".", "distinct", "$1")
+		default:
+			words[i] = ""
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -52,6 +53,9 @@ func (db *testDB) explain(sql string) string {
 	p, err := db.plan(context.Background(), ec, s.AST)
 	if err != nil {
 		return errorText(err)
+	}
+	if text := exec.ExplainJSON(p, exec.ExplainOptions{Costs: true}, 0, 0); !json.Valid([]byte(text)) {
+		return "not JSON: " + text
 	}
 	return strings.Join(exec.Explain(p, exec.ExplainOptions{}), "\n") + "\n"
 }
