@@ -36,7 +36,7 @@ func (p *printer) call(e *ast.FuncCall) {
 	case e.WithinGroup:
 		p.list(len(e.Args), func(i int) { p.expr(arg(i), inCall) })
 		p.w(") WITHIN GROUP (ORDER BY ")
-		p.sortKeys(e.OrderBy, nil)
+		p.sortKeysTo(e.OrderBy, nil, func(i int) *types.T { return argType(c, len(e.Args)+i) })
 	default:
 		if e.Distinct {
 			p.w("DISTINCT ")
@@ -55,7 +55,7 @@ func (p *printer) call(e *ast.FuncCall) {
 					p.fail("star")
 					return
 				}
-				p.ident(a.Parts[len(a.Parts)-1])
+				p.ident(p.itemName(a.Parts[len(a.Parts)-1]))
 				p.w(".*")
 			default:
 				p.expr(arg(i), inCall)
@@ -89,6 +89,9 @@ func (p *printer) argTarget(c *expr.Call, i int) *types.T {
 		if arr, ok := c.Args[n-1].(*expr.ArrayExpr); ok && c.Fn.Args[n-1].OID != types.OIDAny && i-(n-1) < len(arr.Elems) {
 			return arr.Elems[i-(n-1)].Type()
 		}
+	}
+	if n := len(c.Fn.Args); n > 0 && c.Fn.Args[min(i, n-1)].OID == types.OIDAny {
+		return c.Fn.Args[min(i, n-1)]
 	}
 	return argType(c, i)
 }
@@ -177,9 +180,20 @@ func (p *printer) specialCall(e *ast.FuncCall, arg func(int) operand) bool {
 // sortKeys prints the items of an ORDER BY; core, if set, is the query whose select
 // list they may refer to.
 func (p *printer) sortKeys(keys []*ast.SortBy, core *ast.SelectCore) {
+	p.sortKeysTo(keys, core, func(int) *types.T { return nil })
+}
+
+// sortKeysTo is sortKeys for keys that are converted to other types.
+func (p *printer) sortKeysTo(keys []*ast.SortBy, core *ast.SelectCore, to func(int) *types.T) {
 	p.list(len(keys), func(i int) {
 		k := keys[i]
-		p.groupKey(k.Expr, core)
+		if o := (operand{k.Expr, to(i), true}); p.converted(o) != nil {
+			p.w("(")
+			p.expr(o, nil)
+			p.w(")")
+		} else {
+			p.groupKey(k.Expr, core)
+		}
 		switch k.Direction {
 		case ast.SortDesc:
 			p.w(" DESC")

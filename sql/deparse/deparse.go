@@ -68,9 +68,10 @@ type printer struct {
 	indent int
 	// qualify puts the FROM item in front of columns.
 	qualify bool
-	// colno makes ORDER BY print positions: that of a set operation.
-	colno bool
-	err   error
+	// scopes are the FROM items of the queries that are being printed, outermost first,
+	// with the names under which they are printed.
+	scopes []map[string]string
+	err    error
 }
 
 func (p *Printer) start(ctx context.Context, pc *plan.Context) *printer {

@@ -157,6 +157,10 @@ func (p *printer) explicitCast(e *ast.Cast) {
 			p.fail("cast")
 			return
 		}
+		if t.Typmod == -1 {
+			p.constantOf(x.Value, t, true)
+			return
+		}
 		p.constantOf(x.Value, t.WithTypmod(-1), false)
 		p.w("::", p.typeName(t))
 		return
@@ -174,6 +178,10 @@ func (p *printer) explicitCast(e *ast.Cast) {
 
 // constant prints a string literal as a constant of the type that its place gives it.
 func (p *printer) constant(text string, t *types.T) {
+	if t != nil && t.OID == types.OIDAny {
+		p.literal(text) // takes it as it is
+		return
+	}
 	if t == nil || t.OID == types.OIDUnknown || t.Kind == 'p' {
 		t = types.Text
 	}
@@ -239,7 +247,7 @@ func (p *printer) column(e *ast.ColumnRef) {
 	n := p.notes.Columns[e]
 	if len(n) != 1 {
 		if x, ok := p.notes.Exprs[e].(*expr.RowExpr); ok && x != nil && len(e.Parts) == 1 {
-			p.ident(e.Parts[0])
+			p.ident(p.itemName(e.Parts[0]))
 			p.w(".*")
 			return
 		}
@@ -251,7 +259,7 @@ func (p *printer) column(e *ast.ColumnRef) {
 
 func (p *printer) noted(item, name string) {
 	if p.qualify && item != "" {
-		p.ident(item)
+		p.ident(p.itemName(item))
 		p.w(".")
 	}
 	p.ident(name)

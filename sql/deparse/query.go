@@ -38,10 +38,12 @@ func (p *printer) query(q *ast.Select, form queryForm) {
 		p.fail("INTO or AS OF")
 		return
 	}
+	core, _ := q.Body.(*ast.SelectCore)
+	p.pushScope(core)
+	defer p.popScope()
 	if q.With != nil {
 		p.with(q.With)
 	}
-	core, _ := q.Body.(*ast.SelectCore)
 	p.body(q.Body, form, true)
 	if len(q.OrderBy) > 0 {
 		p.line(" ORDER BY ", -stepStd, stepStd, 1)
@@ -59,8 +61,9 @@ func (p *printer) query(q *ast.Select, form queryForm) {
 	case q.Limit == nil:
 	case q.WithTies:
 		p.line(" FETCH FIRST ", -stepStd, stepStd, 0)
+		p.w("(")
 		p.expr(operand{e: q.Limit, to: types.Int8}, nil)
-		p.w(" ROWS WITH TIES")
+		p.w(") ROWS WITH TIES")
 	case isNull(q.Limit):
 		p.line(" LIMIT ALL", -stepStd, stepStd, 0)
 	default:
@@ -68,16 +71,23 @@ func (p *printer) query(q *ast.Select, form queryForm) {
 		p.expr(operand{e: q.Limit, to: types.Int8}, nil)
 	}
 	for _, l := range q.Locking {
-		p.line([...]string{ast.ForKeyShare: " FOR KEY SHARE", ast.ForShare: " FOR SHARE", ast.ForNoKeyUpdate: " FOR NO KEY UPDATE", ast.ForUpdate: " FOR UPDATE"}[l.Strength], -stepStd, stepStd, 0)
-		if len(l.Of) > 0 {
-			p.w(" OF ")
-			p.list(len(l.Of), func(i int) { p.ident(l.Of[i].Name) })
+		var of []string
+		for _, n := range l.Of {
+			of = append(of, n.Name)
 		}
-		switch l.Wait {
-		case ast.LockSkipLocked:
-			p.w(" SKIP LOCKED")
-		case ast.LockNoWait:
-			p.w(" NOWAIT")
+		if of == nil && core != nil {
+			of = itemNames(core.From)
+		}
+		for _, name := range of {
+			p.line([...]string{ast.ForKeyShare: " FOR KEY SHARE", ast.ForShare: " FOR SHARE", ast.ForNoKeyUpdate: " FOR NO KEY UPDATE", ast.ForUpdate: " FOR UPDATE"}[l.Strength], -stepStd, stepStd, 0)
+			p.w(" OF ")
+			p.ident(p.itemName(name))
+			switch l.Wait {
+			case ast.LockSkipLocked:
+				p.w(" SKIP LOCKED")
+			case ast.LockNoWait:
+				p.w(" NOWAIT")
+			}
 		}
 	}
 }
@@ -183,6 +193,7 @@ func (p *printer) setOp(b *ast.SetOp, form queryForm) {
 		step = stepStd
 	}
 	p.line("", step, 0, 0)
+	form.visible = false // the names are those of the left side
 	p.branch(right, form)
 	p.indent -= step
 	if need {
@@ -264,7 +275,12 @@ func (p *printer) values(v *ast.Values) {
 	p.w("VALUES ")
 	p.list(len(v.Rows), func(r int) {
 		p.w("(")
-		p.list(len(v.Rows[r]), func(i int) { p.expr(operand{e: v.Rows[r][i], to: ts[i]}, nil) })
+		for i, e := range v.Rows[r] {
+			if i > 0 {
+				p.w(",")
+			}
+			p.expr(operand{e: e, to: ts[i]}, nil)
+		}
 		p.w(")")
 	})
 }
@@ -382,7 +398,6 @@ func (p *printer) targets(c *ast.SelectCore, form queryForm) {
 	if form.names != nil && len(list) > len(form.names) {
 		list = list[:len(form.names)] // columns that * has gained since
 	}
-	multiline := false
 	for i, t := range list {
 		if i == 0 {
 			p.w(" ")
@@ -424,7 +439,6 @@ func (p *printer) targets(c *ast.SelectCore, form queryForm) {
 		} else if i > 0 {
 			p.line("", -stepStd, stepStd, stepVar)
 		}
-		_ = multiline
 		p.w(text)
 	}
 }
@@ -568,9 +582,13 @@ func (p *printer) item(te ast.TableExpr) {
 			}
 			p.w(p.Names.RelationName(rel))
 		}
-		if t.Alias.Name != "" {
+		name := t.Alias.Name
+		if name == "" {
+			name = t.Name.Name
+		}
+		if printed := p.itemName(name); t.Alias.Name != "" || printed != name {
 			p.w(" ")
-			p.ident(t.Alias.Name)
+			p.ident(printed)
 		}
 		p.aliasColumns(t.Alias, relationColumns(rel))
 	case *ast.SubqueryTable:
@@ -578,13 +596,9 @@ func (p *printer) item(te ast.TableExpr) {
 			p.w("LATERAL ")
 		}
 		p.w("(")
-		if v, ok := t.Query.Body.(*ast.Values); ok && len(t.Query.OrderBy) == 0 && t.Query.Limit == nil && t.Query.Offset == nil && t.Query.With == nil {
-			p.values(v)
-		} else {
-			p.query(t.Query, queryForm{visible: true})
-		}
+		p.query(t.Query, queryForm{visible: true})
 		p.w(") ")
-		p.ident(t.Alias.Name)
+		p.ident(p.itemName(t.Alias.Name))
 		p.aliasColumns(t.Alias, nil)
 	case *ast.FuncTable:
 		p.funcTable(t)
@@ -649,7 +663,7 @@ func (p *printer) funcTable(t *ast.FuncTable) {
 		name = plan.OutputName(f)
 	}
 	p.w(" ")
-	p.ident(name)
+	p.ident(p.itemName(name))
 	cols := p.functionColumns(f, name)
 	if cols == nil && len(t.Alias.Columns) == 0 {
 		p.fail("columns of %s", name)
@@ -739,7 +753,7 @@ func (p *printer) join(j *ast.Join) {
 	}
 	if alias {
 		p.w(" ")
-		p.ident(j.Alias.Name)
+		p.ident(p.itemName(j.Alias.Name))
 		p.aliasColumns(j.Alias, nil)
 	}
 }
