@@ -11,8 +11,9 @@
 //
 // Appending encodes frames into memory, in log order, and returns a Pos. Sync
 // waits until a Pos is durable: the first who finds nobody syncing writes out
-// everything appended so far, by whomever, syncs once and wakes the others. There
-// is no delay timer and no goroutine. The memory that frames are encoded into is
+// everything appended so far, by whomever, syncs once and wakes those whom it has
+// served, and one of those who came too late, for the next sync. There is no delay
+// timer and no goroutine. The memory that frames are encoded into is
 // also the entry cache; nothing is copied twice.
 //
 // # Files
