@@ -173,15 +173,15 @@ func (r *replay) run(s *statement) answer {
 			fields = slices.Clone(m.Fields)
 			var cols []string
 			for _, f := range m.Fields {
-				typ := fmt.Sprint(f.DataTypeOID)
-				if f.DataTypeOID >= 13000 {
-					typ = "user"
-				}
-				cols = append(cols, fmt.Sprintf("%s:%s:%d", f.Name, typ, f.TypeModifier))
+				cols = append(cols, fmt.Sprintf("%s:%s:%d", f.Name, typeOf(f.DataTypeOID), f.TypeModifier))
 			}
 			a.Columns = append(a.Columns, strings.Join(cols, " "))
 		case *pgproto3.ParameterDescription:
-			a.Columns = append(a.Columns, fmt.Sprint("params ", m.ParameterOIDs))
+			params := "params"
+			for _, oid := range m.ParameterOIDs {
+				params += " " + typeOf(oid)
+			}
+			a.Columns = append(a.Columns, params)
 		case *pgproto3.DataRow:
 			var row []string
 			for i, v := range m.Values {
@@ -214,6 +214,15 @@ func (r *replay) run(s *statement) answer {
 			return a
 		}
 	}
+}
+
+// typeOf prints a type; the OIDs of users' types, and of information_schema's, are the
+// server's own.
+func typeOf(oid uint32) string {
+	if oid >= 13000 {
+		return "user"
+	}
+	return fmt.Sprint(oid)
 }
 
 // value prints a value; OIDs of users' objects, which differ, are hidden.

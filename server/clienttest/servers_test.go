@@ -59,6 +59,9 @@ func clientProgram(tb testing.TB, name string) string {
 // is skipped.
 func startPostgres(tb testing.TB) string {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("compares with PostgreSQL")
+	}
 	bin := postgresBin()
 	if bin == "" {
 		tb.Skip("PostgreSQL 15 is not installed")
