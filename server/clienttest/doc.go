@@ -6,6 +6,7 @@
 //	corpus_test.go    the statements that seven clients were seen to send
 //	                  (testdata/clients/corpus), answered alike by both servers
 //	psql_test.go      psql's backslash commands on a rich schema, printed alike
+//	deparse_test.go   how pg_get_viewdef prints queries of all kinds
 //	dump_test.go      pg_dump and pg_restore between both servers, in all directions
 //	programs_test.go  drivers, ORMs and migration tools at work (testdata/clients)
 //
