@@ -144,8 +144,9 @@ func (x *statement) quickly(stmt ast.Statement, t *catalog.Table, fn func(x *sta
 		y.fenceWait = smallFenceWait
 		return fn(y)
 	})
-	if sqlstate.CodeOf(err) == sqlstate.LockNotAvailable {
-		return false, nil
+	switch sqlstate.CodeOf(err) {
+	case sqlstate.LockNotAvailable, sqlstate.CannotConnectNow:
+		return false, nil // in use, or a node does not answer: the long way is patient
 	}
 	return true, err
 }
