@@ -17,7 +17,6 @@ type cteState struct {
 	// work and next are the last round and the one being made of a recursive query, seen the rows of UNION.
 	work, next *rowStore
 	seen       *hashTable
-	inRec      bool
 	rec        operator
 	hashes     []uint64
 }
