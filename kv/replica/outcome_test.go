@@ -47,6 +47,6 @@ func TestApplyRemembersCommits(t *testing.T) {
 	require.NoError(t, commit(later, 'd', 7))
 
 	bad := put(e, "e", 5, "x")
-	bad.trigger = []byte("thirty-one bytes")
+	bad.term, bad.trigger = 7, []byte("no outcomes")
 	require.Error(t, later.Apply([]raftgroup.Entry{{Index: at + 2, Term: 7, Data: bad.encode(nil)}}))
 }
