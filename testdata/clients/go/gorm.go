@@ -119,7 +119,6 @@ func gormSuite() (string, string, []check) {
 			must(m.DropColumn(&gormTag{}, "more"))
 			indexes := get(m.GetIndexes(&gormPost{}))
 			equal(true, len(indexes) >= 1)
-			get(m.TableType(&gormPost{}))
 			get(m.GetTables())
 		}},
 		{"drop", func() { must(db.Migrator().DropTable("gorm_user_tags", &gormPost{}, &gormTag{}, &gormUser{})) }},
