@@ -85,6 +85,6 @@ func (s *Session) Activity() Activity {
 		BackendStart: a.started, QueryStart: a.queryStart, StateChange: a.changed,
 		State: a.state, Query: a.query, SessionID: s.id,
 		ApplicationName: a.application, TransactionStart: a.txnStarted,
-		DatabaseID: s.database, UserID: s.sessionUserID,
+		DatabaseID: s.database, UserID: s.loginUserID,
 	}
 }

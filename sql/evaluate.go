@@ -76,6 +76,10 @@ func (v *sessionVariables) SetSetting(name, value string, local bool) (string, e
 		if err := s.assignTransactionVariable(name, value, false); err != nil {
 			return "", err
 		}
+	case "session_authorization":
+		if err := s.assignSessionUser(value, local); err != nil {
+			return "", err
+		}
 	case "role":
 		if err := s.assignRole(value, local); err != nil {
 			return "", err

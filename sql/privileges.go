@@ -15,10 +15,12 @@ import (
 // statement is bound), ownership (checked on the descriptors that DDL has
 // changed) and SET ROLE. Superusers may do everything.
 //
-// A role has the privileges granted to it, to PUBLIC and to every role it is a
-// member of; the owner of an object has all of them. Two rules are stricter than
-// PostgreSQL's: privileges on single columns do not count for statements, and a
-// view is checked when it is made, with the rights of its maker.
+// A role has the privileges granted to it, to PUBLIC and, unless it is NOINHERIT, to
+// every role it is a member of; the owner of an object has all of them. The relations
+// of a view are checked when it is made, with the rights of its maker, and again for
+// each user if it is a security_invoker view. Some rules are stricter than
+// PostgreSQL's: privileges on single columns do not count for statements, and a GRANT
+// of more than the role may grant fails instead of granting the rest.
 
 // memberOf reports whether role is group, or a member of it by any number of
 // steps. Membership has no cycles (GRANT refuses them).
@@ -30,6 +32,16 @@ func memberOf(coll *catalog.Collection, role, group catalog.ID) bool {
 	return r != nil && slices.ContainsFunc(r.MemberOf, func(m catalog.Membership) bool { return memberOf(coll, m.Role, group) })
 }
 
+// inherits reports whether role has the rights of group without SET ROLE: memberships
+// of a NOINHERIT role give none.
+func inherits(coll *catalog.Collection, role, group catalog.ID) bool {
+	if role == group {
+		return true
+	}
+	r, _ := coll.ByID(role).(*catalog.Role)
+	return r != nil && r.Inherit && slices.ContainsFunc(r.MemberOf, func(m catalog.Membership) bool { return inherits(coll, m.Role, group) })
+}
+
 // isSuperuser reports whether a role is a superuser.
 func isSuperuser(coll *catalog.Collection, role catalog.ID) bool {
 	r, _ := coll.ByID(role).(*catalog.Role)
@@ -38,7 +50,7 @@ func isSuperuser(coll *catalog.Collection, role catalog.ID) bool {
 
 // owns reports whether a role has the rights of an object's owner.
 func owns(coll *catalog.Collection, role catalog.ID, h *catalog.Header) bool {
-	return isSuperuser(coll, role) || h.Owner != 0 && memberOf(coll, role, h.Owner)
+	return isSuperuser(coll, role) || h.Owner != 0 && inherits(coll, role, h.Owner)
 }
 
 // privilegesOf returns the privileges that a role has on an object, and of those
@@ -58,7 +70,7 @@ func privilegesOf(coll *catalog.Collection, role catalog.ID, d catalog.Descripto
 		return 0, 0
 	}
 	for _, g := range h.Grants {
-		if g.Column == 0 && (g.Grantee == 0 || memberOf(coll, role, g.Grantee)) {
+		if g.Column == 0 && (g.Grantee == 0 || inherits(coll, role, g.Grantee)) {
 			have |= g.Privileges
 			grantable |= g.GrantOption
 		}
@@ -182,7 +194,13 @@ func (s *Session) checkChange(coll *catalog.Collection, st ast.Statement, ch cat
 	if owns(coll, s.userID, original.Head()) {
 		return nil
 	}
-	have, _ := privilegesOf(coll, s.userID, original)
+	have, grantable := privilegesOf(coll, s.userID, original)
+	if g, ok := st.(*ast.Grant); ok && ch.Desc != nil && sameBut(original, ch.Desc, func(d catalog.Descriptor) { d.Head().Grants = nil }) {
+		if !g.Revoke && grantedBeyond(original.Head(), ch.Desc.Head())&^grantable == 0 {
+			return nil
+		}
+		return permissionDenied(original)
+	}
 	before, isTable := original.(*catalog.Table)
 	after, _ := ch.Desc.(*catalog.Table)
 	if isTable && after != nil {
@@ -201,6 +219,21 @@ func (s *Session) checkChange(coll *catalog.Collection, st ast.Statement, ch cat
 		return nil
 	}
 	return mustOwn(original)
+}
+
+// grantedBeyond returns the privileges that have been granted to somebody between two
+// versions of an object.
+func grantedBeyond(before, after *catalog.Header) (added uint32) {
+	for _, g := range after.Grants {
+		had, option := uint32(0), uint32(0)
+		for _, b := range before.Grants {
+			if b.Grantee == g.Grantee && b.Grantor == g.Grantor && b.Column == g.Column {
+				had, option = b.Privileges, b.GrantOption
+			}
+		}
+		added |= g.Privileges&^had | g.GrantOption&^option
+	}
+	return added
 }
 
 // checkCreated checks the right to create an object where it was created.
@@ -260,10 +293,10 @@ func (s *Session) setRole(st *ast.Set) error {
 		}
 	}
 	if st.Name == "session_authorization" {
-		if st.Default || name == s.args.User {
-			return nil
+		if st.Default {
+			name = s.args.User
 		}
-		return sqlstate.Unsupported("SET SESSION AUTHORIZATION to another user").WithHint("SET ROLE changes the role that privileges are checked for.")
+		return s.assignSessionUser(name, st.Local)
 	}
 	return s.assignRole(name, st.Local)
 }
@@ -287,11 +320,37 @@ func (s *Session) assignRole(name string, local bool) error {
 	return nil
 }
 
-// useRole makes the setting "role" the role of the session if it is not yet.
+// assignSessionUser sets the session's user, which ends SET ROLE. Only a superuser can
+// become another; who has logged in counts, not who the session is now.
+func (s *Session) assignSessionUser(name string, local bool) error {
+	coll := s.collection()
+	if _, err := coll.Role(&s.ctx, name); err != nil {
+		return sqlstate.New(sqlstate.InvalidParameterValue, "role \"%s\" does not exist", name)
+	}
+	if name != s.args.User && !isSuperuser(coll, s.loginUserID) {
+		return sqlstate.New(sqlstate.InsufficientPrivilege, "permission denied to set session authorization")
+	}
+	for _, v := range []Setting{{"session_authorization", name}, {"role", "none"}} {
+		if err := s.vars.Assign(v.Name, v.Value, local, s.inBlock() || local); err != nil {
+			return err
+		}
+	}
+	s.useRole()
+	return nil
+}
+
+// useRole makes the settings "session_authorization" and "role" the users of the
+// session if they are not yet.
 func (s *Session) useRole() {
+	if user := s.vars.SessionUser; user != s.eval.ec.SessionUser {
+		s.eval.ec.SessionUser, s.sessionUserID = user, 0
+		if r, err := s.collection().Role(context.WithoutCancel(&s.ctx), user); err == nil {
+			s.sessionUserID = r.ID
+		}
+	}
 	name := s.vars.Role
 	if name == "" || name == "none" {
-		name = s.args.User
+		name = s.vars.SessionUser
 	}
 	if name == s.user {
 		return

@@ -51,11 +51,13 @@ type Session struct {
 	// database is the one that the client has named.
 	database catalog.ID
 	// user, userID and superuser are the current role's (SET ROLE), sessionUserID is
-	// the role that has logged in.
+	// the session's (SET SESSION AUTHORIZATION).
 	user          string
 	userID        catalog.ID
 	superuser     bool
 	sessionUserID catalog.ID
+	// loginUserID is the role that was authenticated; it does not change.
+	loginUserID catalog.ID
 	// advisory are the advisory locks that the session holds.
 	advisory advisoryLocks
 	// refreshing is the materialized view that is being filled.

@@ -134,6 +134,7 @@ func (s *Session) login(ctx context.Context) error {
 			WithDetail("User does not have CONNECT privilege.")
 	}
 	s.database, s.user = db.ID, s.args.User
+	s.loginUserID = role.ID
 	s.sessionUserID, s.userID, s.superuser = role.ID, role.ID, role.Superuser
 	return nil
 }

@@ -36,9 +36,9 @@ func (srv *Server) Signal(req SignalRequest) SignalResult {
 	coll := catalog.NewCollection(srv.cfg.Catalog, srv.catalogDB(), nil)
 	if !isSuperuser(coll, req.User) {
 		switch {
-		case isSuperuser(coll, target.sessionUserID):
+		case isSuperuser(coll, target.loginUserID):
 			return SignalNeedsSuperuser
-		case !memberOf(coll, req.User, target.sessionUserID):
+		case !memberOf(coll, req.User, target.loginUserID):
 			return SignalNeedsMember
 		}
 	}

@@ -151,6 +151,8 @@ type binder struct {
 	relations []catalog.Relation
 	locks     bool
 	viewDepth int
+	// ownerRights: within a view that is used with its owner's rights.
+	ownerRights bool
 }
 
 // maxViewDepth bounds the nesting of views.
@@ -225,7 +227,7 @@ func (b *binder) addRelation(rel catalog.Relation, privileges uint32) error {
 	if !found {
 		b.relations = append(b.relations, rel)
 	}
-	if b.pc.Privileges != nil && b.viewDepth == 0 {
+	if b.pc.Privileges != nil && !b.ownerRights {
 		return b.pc.Privileges(rel, privileges, nil)
 	}
 	return nil

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"slices"
 
 	"github.com/spanlite/spanlite/sql/ast"
@@ -187,6 +189,20 @@ func (b *binder) aliasColumns(it *nsItem, a ast.Alias) error {
 	return nil
 }
 
+// isSecurityInvoker reports whether the relations of a view are used with the rights of
+// who uses the view, and not with its owner's.
+func isSecurityInvoker(v *catalog.View) bool {
+	for _, o := range v.Options {
+		if o.Name == "security_invoker" {
+			switch strings.ToLower(o.Value) {
+			case "", "true", "on", "yes", "1":
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // viewRef binds a view as the subquery that it stands for.
 func (b *binder) viewRef(v *catalog.View, te *ast.TableRef) (Node, []*nsItem, error) {
 	if b.viewDepth >= maxViewDepth {
@@ -199,12 +215,15 @@ func (b *binder) viewRef(v *catalog.View, te *ast.TableRef) (Node, []*nsItem, er
 	oldLevel, oldCTEs, oldCat := b.level, b.ctes, b.cat
 	b.level, b.ctes = nil, nil
 	b.viewDepth++
+	oldRights := b.ownerRights
+	b.ownerRights = oldRights || !isSecurityInvoker(v)
 	if b.pc.ViewCatalog != nil {
 		b.cat = b.pc.ViewCatalog(v.SearchPath)
 	}
 	bq, err := b.query(q, queryOptions{})
 	b.level, b.ctes, b.cat = oldLevel, oldCTEs, oldCat
 	b.viewDepth--
+	b.ownerRights = oldRights
 	if err != nil {
 		return nil, nil, err
 	}

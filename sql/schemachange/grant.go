@@ -77,7 +77,7 @@ func (x *statement) grantOn(id catalog.ID, stmt *ast.Grant) error {
 		return err
 	}
 	h, me := d.Head(), x.s.UserID()
-	if role, ok := x.coll.ByID(me).(*catalog.Role); ok && !role.Superuser && !x.isMember(me, h.Owner) {
+	if role, ok := x.coll.ByID(me).(*catalog.Role); ok && !role.Superuser && !x.isMember(me, h.Owner) && (stmt.Revoke || !x.mayGrant(me, h)) {
 		return sqlstate.New(sqlstate.InsufficientPrivilege, "permission denied for %s %s", d.DescKind(), h.Name)
 	}
 	all := allPrivileges(d)
@@ -137,6 +137,14 @@ func (x *statement) grantOn(id catalog.ID, stmt *ast.Grant) error {
 		}
 	}
 	return x.coll.Put(x.ctx, d)
+}
+
+// mayGrant reports whether a role that is not the owner has a privilege WITH GRANT
+// OPTION. Which ones it may grant is checked by the session.
+func (x *statement) mayGrant(role catalog.ID, h *catalog.Header) bool {
+	return slices.ContainsFunc(h.Grants, func(g catalog.Grant) bool {
+		return g.GrantOption != 0 && (g.Grantee == 0 || x.isMember(role, g.Grantee))
+	})
 }
 
 // setGrant adds or removes privileges in a list.

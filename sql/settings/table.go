@@ -133,7 +133,8 @@ var table = []Variable{
 	{Name: "server_encoding", Kind: String, Context: Internal, Boot: "UTF8", Report: true, Category: catPreset, Desc: "Shows the server (database) character set encoding."},
 	{Name: "server_version", Kind: String, Context: Internal, Boot: ServerVersion, Report: true, Category: catPreset, Desc: "Shows the server version."},
 	{Name: "server_version_num", Kind: Integer, Context: Internal, Boot: ServerVersionNum, Max: 1<<31 - 1, Category: catPreset, Desc: "Shows the server version as an integer."},
-	{Name: "session_authorization", Kind: String, Context: User, Report: true, NoReset: true, Category: catClient, Desc: "Sets the session user name."},
+	{Name: "session_authorization", Kind: String, Context: User, Report: true, NoReset: true, Category: catClient, Desc: "Sets the session user name.",
+		apply: func(v *Values, s string) { v.SessionUser = s }},
 	{Name: "spanlite.fence", Kind: String, Context: User, Category: catLock, Desc: "Makes transactions fail to commit unless this grant of an advisory lock (key:token) is the last.",
 		parse: parseFence,
 		apply: func(v *Values, s string) { v.Fence, _ = readFence(s) }},
@@ -180,7 +181,9 @@ type Values struct {
 	StatementTimeout         time.Duration
 	TransactionTimeout       time.Duration
 	// Role is the name that SET ROLE gave, "" or "none" for the session's user.
-	Role         string
-	SearchPath   []string
+	Role       string
+	SearchPath []string
+	// SessionUser is the name of the session's user.
+	SessionUser  string
 	WorkMemBytes int64
 }
