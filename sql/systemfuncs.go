@@ -194,9 +194,9 @@ func (f systemFunctions) indexDef(ctx context.Context, coll *catalog.Collection,
 		return null
 	}
 	if len(args) > 1 && args[1].Int() > 0 {
-		return textDatum(system.IndexColumnDef(ctx, coll, definitions{f.s}, t, x, int(args[1].Int()), argBool(args, 2)))
+		return textDatum(system.IndexColumnDef(ctx, coll, definitions(f), t, x, int(args[1].Int()), argBool(args, 2)))
 	}
-	return textDatum(system.IndexDef(ctx, coll, definitions{f.s}, t, x, argBool(args, 2)))
+	return textDatum(system.IndexDef(ctx, coll, definitions(f), t, x, argBool(args, 2)))
 }
 
 // viewDef is pg_get_viewdef(view [, pretty]).
@@ -217,7 +217,7 @@ func (f systemFunctions) viewDef(ctx context.Context, coll *catalog.Collection, 
 	}
 	if ok {
 		pretty := len(args) > 1 && (args[1].Family() == types.FamInt || args[1].Bool())
-		return textDatum(definitions{f.s}.ViewQuery(ctx, coll, v, pretty)), nil
+		return textDatum(definitions(f).ViewQuery(ctx, coll, v, pretty)), nil
 	}
 	return null, nil
 }
