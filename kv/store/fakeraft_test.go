@@ -78,6 +78,7 @@ type fakeHost struct {
 	groups  map[keys.RangeID]*fakeGroup
 	started bool
 	closed  chan struct{}
+	pumped  sync.WaitGroup // the pump, which uses the store
 	wake    chan struct{}
 }
 
@@ -104,7 +105,7 @@ func (h *fakeHost) Start() error {
 	h.mu.Lock()
 	h.started = true
 	h.mu.Unlock()
-	h.net.wg.Go(h.pump)
+	h.pumped.Go(h.pump)
 	h.kick()
 	return nil
 }
@@ -117,6 +118,7 @@ func (h *fakeHost) Close() error {
 	for _, g := range groups {
 		g.Stop()
 	}
+	h.pumped.Wait()
 	return nil
 }
 
