@@ -41,7 +41,7 @@ func TestMutations(t *testing.T) {
 			defer invariant.Mutate("")
 			for seed := range uint64(mutationSeeds) {
 				r := Run(t, Config{
-					Seed: seed, Level: how.level, Faults: how.faults, Duration: 20 * time.Second, Clients: 5, Mutated: true,
+					Seed: seed, Level: how.level, Faults: how.faults, Duration: 20 * time.Second, Clients: 5,
 				})
 				if len(r.Anomalies) > 0 {
 					t.Logf("caught with seed %d: %s", seed, r.Anomalies[0].Name)

@@ -253,7 +253,7 @@ func (n *nemesis) calm(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), setupTimeout)
 		if n.r.c.Node(node) == nil {
 			if err := n.r.c.Restart(ctx, node); err != nil {
-				n.r.fail(t, "node %d does not start: %v", node, err)
+				n.r.fail("node %d does not start: %v", node, err)
 			}
 		}
 		cancel()
