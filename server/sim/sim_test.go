@@ -33,8 +33,9 @@ func TestRandom(t *testing.T) {
 		runs = 2
 	}
 	first := number(t, "SPANLITE_SIM_SEED", 1)
-	// Merges are made on request only, and a merge beside a crash can leave a range
-	// without a leader (seed 519, 60 s, one run in three): they are left to make soak.
+	// Merges are left to make soak. Known failure there: with seed 519 and 60 s, about
+	// one run in six ends with range 2 without a leader. A merge beside the last crash is
+	// suspected, not proved.
 	faults := AllFaults
 	if os.Getenv("SPANLITE_SIM_RUNS") == "" {
 		faults = slices.DeleteFunc(slices.Clone(AllFaults), func(f Fault) bool { return f == Merge })
