@@ -212,10 +212,10 @@ func younger(a, b Edge) bool {
 	return slices.Compare(a.Waiter[:], b.Waiter[:]) > 0
 }
 
-// probe sends a probe along every edge from w that leaves this process.
+// probe sends a probe along every edge by which w's waits leave this process.
 func (g *Graph) probe(ctx context.Context, w *Waiter) {
 	g.mu.Lock()
-	out := g.extendLocked(w, nil, nil)
+	out := g.extendLocked([]*Waiter{w}, nil)
 	g.mu.Unlock()
 	g.send(ctx, out)
 }
@@ -227,27 +227,83 @@ type outgoing struct {
 	cycle  bool
 }
 
-// extendLocked follows the local waits from w on, and returns the places where
-// the paths leave the process or close.
-func (g *Graph) extendLocked(w *Waiter, path []Edge, out []outgoing) []outgoing {
-	if len(path) >= maxPath {
-		return out
+// hop is a wait on the way of a search, which leads on from the hop before it.
+type hop struct {
+	edge   Edge
+	before int // -1: the beginning
+	length int // of the path up to here
+}
+
+// extendLocked follows the local waits from one transaction's waiters on, whom path
+// has reached, and returns the places where the paths leave the process, and at most
+// one cycle. It is a search in breadth that visits each transaction once: a queue is
+// a net of waits, in which the number of paths doubles with every waiter, but one,
+// the shortest, to each transaction is enough.
+func (g *Graph) extendLocked(from []*Waiter, path []Edge) (out []outgoing) {
+	if len(from) == 0 {
+		return nil
 	}
-	for _, b := range w.blockers() {
-		p := append(slices.Clip(slices.Clone(path)), g.edgeLocked(w, b.Key).Edge)
-		if b.Txn.ID == p[0].Waiter {
-			out = append(out, outgoing{path: p, cycle: true})
-			continue
+	origin := from[0].id
+	seen := map[kv.TxnID]bool{origin: true}
+	if len(path) > 0 {
+		origin = path[0].Waiter
+	}
+	for _, e := range path {
+		seen[e.Waiter] = true // a cycle without the origin is found by its members
+	}
+	type visit struct {
+		w      *Waiter
+		before int
+	}
+	var hops []hop
+	var next []visit
+	for _, w := range from {
+		next = append(next, visit{w, -1})
+	}
+	trace := func(h hop) []Edge {
+		p := make([]Edge, h.length)
+		for i := h.length - 1; ; i-- {
+			p[i] = h.edge
+			if h.before < 0 {
+				copy(p, path)
+				return p
+			}
+			h = hops[h.before]
 		}
-		if slices.ContainsFunc(p, func(e Edge) bool { return e.Waiter == b.Txn.ID }) {
-			continue // a cycle without the origin: its members find it
+	}
+	closed := false
+	for len(next) > 0 {
+		v := next[0]
+		next = next[1:]
+		length := len(path) + 1
+		if v.before >= 0 {
+			length = hops[v.before].length + 1
 		}
-		local := g.mu.waits[b.Txn.ID]
-		for _, next := range local {
-			out = g.extendLocked(next, p, out)
+		if length > maxPath {
+			break
 		}
-		if len(local) == 0 {
-			out = append(out, outgoing{target: b.Txn, path: p})
+		for _, b := range v.w.blockers() {
+			h := hop{edge: g.edgeLocked(v.w, b.Key).Edge, before: v.before, length: length}
+			switch {
+			case b.Txn.ID == origin:
+				if !closed {
+					closed = true
+					out = append(out, outgoing{path: trace(h), cycle: true})
+				}
+				continue
+			case seen[b.Txn.ID]:
+				continue
+			}
+			seen[b.Txn.ID] = true
+			local := g.mu.waits[b.Txn.ID]
+			if len(local) == 0 {
+				out = append(out, outgoing{target: b.Txn, path: trace(h)})
+				continue
+			}
+			hops = append(hops, h)
+			for _, w := range local {
+				next = append(next, visit{w, len(hops) - 1})
+			}
 		}
 	}
 	return out
@@ -279,10 +335,7 @@ func (g *Graph) HandleProbe(ctx context.Context, target kv.TxnID, p *Probe) {
 		return
 	}
 	g.mu.Lock()
-	var out []outgoing
-	for _, w := range g.mu.waits[target] {
-		out = g.extendLocked(w, p.Path, out)
-	}
+	out := g.extendLocked(g.mu.waits[target], p.Path)
 	g.mu.Unlock()
 	g.send(ctx, out)
 }

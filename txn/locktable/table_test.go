@@ -407,6 +407,47 @@ func TestDistributedDeadlock(t *testing.T) {
 	})
 }
 
+// A probe from the end of a long queue finds the holder once, however many ways lead
+// there through the waiters in between.
+func TestProbeThroughLongQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		count := &probeCounter{}
+		g := NewGraph(GraphConfig{Node: 1, Prober: count})
+		tab := New(g, 0)
+		mustHold(t, tab, 1, "a", kv.LockUpdate)
+		const n = 200
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, n)
+		var last *Waiter
+		for i := range n {
+			last = mustQueue(t, tab, i+2, "a", kv.LockUpdate)
+			w := last
+			go func() { done <- w.Wait(ctx, WaitOptions{}) }()
+			synctest.Wait()
+		}
+		g.probe(ctx, last)
+		require.Equal(t, []kv.TxnID{testTxn(1).ID}, count.targets)
+		require.Len(t, count.paths[0], 1)
+		cancel()
+		for range n {
+			require.ErrorIs(t, <-done, context.Canceled)
+		}
+	})
+}
+
+// probeCounter notes what is sent.
+type probeCounter struct {
+	targets []kv.TxnID
+	paths   [][]Edge
+}
+
+func (c *probeCounter) Probe(_ context.Context, target *kv.TxnMeta, p *Probe) error {
+	c.targets, c.paths = append(c.targets, target.ID), append(c.paths, p.Path)
+	return nil
+}
+
+func (c *probeCounter) Victim(context.Context, keys.NodeID, *Victim) error { return nil }
+
 // A probe about a wait that has ended does nothing.
 func TestStaleVictim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

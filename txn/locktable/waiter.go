@@ -198,8 +198,9 @@ func (w *Waiter) blockers() []Blocker {
 			out = append(out, Blocker{Txn: o.txn.meta, Strength: o.strength, Waiting: true})
 		}
 	}
+	key := bytes.Clone(k.key)
 	for i := range out {
-		out[i].Key = bytes.Clone(k.key)
+		out[i].Key = key
 		out[i].Txn.Anchor = bytes.Clone(out[i].Txn.Anchor)
 	}
 	return out
