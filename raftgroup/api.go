@@ -214,10 +214,22 @@ type Status struct {
 	Members   []Member
 	Followers []FollowerStatus // on the leader
 	Lease     Lease
+	// Promise is what this replica has promised to a leader, Bound whether it keeps
+	// it away from elections now (DESIGN.md, section 3).
+	Promise Promise
+	Bound   bool
 	// Asleep: no timer runs for the group.
 	Asleep bool
 	// Pending is the number of proposals that wait for their entry to be applied.
 	Pending int
+}
+
+// Promise is a follower's promise to the leader of a term, which stands while its
+// store supports the leader's at an epoch.
+type Promise struct {
+	Term   Term
+	Leader ReplicaID
+	Epoch  uint64
 }
 
 // FollowerStatus is what a leader knows of a follower.

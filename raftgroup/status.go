@@ -29,6 +29,8 @@ func (g *Group) status() Status {
 		Commit: Index(st.Commit), Applied: applied, First: Index(g.log.First()), Last: Index(g.log.Last()),
 		LogBytes: g.log.Bytes(), Members: slices.Clone(g.members), Lease: g.Lease(), Asleep: !g.h.awake.has(g), Pending: len(g.pending),
 	}
+	f := g.fortify.mine
+	s.Promise, s.Bound = Promise{Term(f.Term), f.Leader, f.Epoch}, g.fortified()
 	switch st.RaftState {
 	case raft.StateLeader:
 		s.Role = "leader"
