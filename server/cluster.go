@@ -135,3 +135,7 @@ func askOthers[Reply any](ctx context.Context, n *Node, name string, req any, f 
 	}
 	wg.Wait()
 }
+
+// DescribeReplicas returns a line for every replica of this node: what it and its
+// Raft group believe. For the search for errors.
+func (n *Node) DescribeReplicas() []string { return n.store.Describe() }

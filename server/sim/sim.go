@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,9 @@ type Result struct {
 	Committed, Aborted, Unknown int
 	// Schedule are the faults, in order.
 	Schedule []string
+	// Replicas are all replicas, if the cluster does not recover: what each and its
+	// Raft group believe.
+	Replicas []string
 	// LongestGap is the longest time in which nobody committed anything.
 	LongestGap time.Duration
 }
@@ -171,8 +175,23 @@ func (r *run) final(t *testing.T) {
 		}
 		if err != nil {
 			r.fail("the cluster has not recovered: %v", err)
+			if r.result.Replicas == nil {
+				r.result.Replicas = r.replicas()
+			}
 		}
 	}
+}
+
+// replicas describes the replicas of all nodes, those of a range together.
+func (r *run) replicas() []string {
+	var lines []string
+	for _, node := range r.c.Running() {
+		if n := r.c.Node(node); n != nil {
+			lines = append(lines, n.DescribeReplicas()...)
+		}
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 // fail notes what no history shows. The test does not fail here: Simulate would end

@@ -54,6 +54,9 @@ func TestRandom(t *testing.T) {
 				for _, line := range r.Schedule {
 					t.Log(line)
 				}
+				for _, line := range r.Replicas {
+					t.Log(line)
+				}
 				t.Errorf("SPANLITE_SIM_SEED=%d SPANLITE_SIM_RUNS=%s SPANLITE_SIM_SECONDS=%d go test -run TestRandom ./server/sim\n%s", seed, os.Getenv("SPANLITE_SIM_RUNS"), seconds, r)
 			} else {
 				t.Log(r)
