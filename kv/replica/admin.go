@@ -181,11 +181,16 @@ func (r *Replica) FindSplitKey(ctx context.Context) (keys.Key, error) {
 }
 
 // Freeze is the first step of merging this range into its left neighbour: it
-// stops all requests. It returns the index that every replica must have applied
-// before Merge is called on the left range. Unfreeze takes it back, as long as
-// the merge has not happened.
+// stops all requests, and changes of the members. It returns the index that every
+// replica must have applied before Merge is called on the left range. Unfreeze
+// takes it back, as long as the merge has not happened.
 func (r *Replica) Freeze(ctx context.Context) (raftgroup.Index, Stats, error) {
 	p, err := r.exclusive(ctx, 0, true, func(d *kv.RangeDescriptor, now hlc.Timestamp) (*command, error) {
+		for _, rd := range d.Replicas {
+			if rd.Role != kv.Voter {
+				return nil, fmt.Errorf("replica: freeze of %s during a membership change", d)
+			}
+		}
 		return &command{kind: cmdFreeze, trigger: binary.LittleEndian.AppendUint64(nil, uint64(now))}, nil
 	})
 	if err != nil {
@@ -207,8 +212,14 @@ func (r *Replica) Unfreeze(ctx context.Context) error {
 
 // Merge joins the frozen right neighbour into this range. Both must have their
 // members on the same stores, and all replicas of right must have applied frozen.
-func (r *Replica) Merge(ctx context.Context, right *kv.RangeDescriptor, frozen raftgroup.Index, rightStats Stats) (*kv.RangeDescriptor, error) {
+//
+// term is this range's term from before the freeze. A later leaseholder may have
+// let right go on since, so a merge of a later term must not be.
+func (r *Replica) Merge(ctx context.Context, term raftgroup.Term, right *kv.RangeDescriptor, frozen raftgroup.Index, rightStats Stats) (*kv.RangeDescriptor, error) {
 	p, err := r.exclusive(ctx, 0, true, func(d *kv.RangeDescriptor, now hlc.Timestamp) (*command, error) {
+		if l := r.Lease(); l.Term != term {
+			return nil, r.notLeaseholder(l)
+		}
 		if !bytes.Equal(d.End, right.Start) {
 			return nil, fmt.Errorf("replica: merge of %s and %s, which do not adjoin", d, right)
 		}
@@ -244,9 +255,13 @@ type ReplicaChange struct {
 // ChangeReplicas changes the members in one step or, if there are several
 // changes, through a joint configuration, and returns the descriptor after the
 // first step. AddVoter of a store with a learner promotes it. expect as with
-// Split.
+// Split. The members of a frozen range do not change: those of the left neighbour,
+// which is about to take its data over, are the same.
 func (r *Replica) ChangeReplicas(ctx context.Context, changes []ReplicaChange, expect uint64) (*kv.RangeDescriptor, error) {
 	p, err := r.exclusive(ctx, expect, false, func(d *kv.RangeDescriptor, _ hlc.Timestamp) (*command, error) {
+		if r.Frozen() {
+			return nil, &kv.UnavailableError{RangeID: r.cfg.RangeID, Cause: errFrozen}
+		}
 		next := *d
 		next.Replicas = append([]kv.ReplicaDescriptor(nil), d.Replicas...)
 		c := &command{kind: cmdMembers}

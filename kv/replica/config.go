@@ -103,8 +103,8 @@ type Hooks struct {
 	// flushes as it must, and creates and opens the right-hand replica if kept.
 	AfterSplit func(left *Replica, s *SplitTrigger, kept bool) error
 	// PrepareMerge is called before the batch of a merge is committed: the store
-	// stops the right-hand replica. It must have applied everything up to
-	// m.FrozenIndex; an error stops the left replica.
+	// stops the right-hand replica. It must be frozen and have applied everything up
+	// to m.FrozenIndex; an error stops the left replica.
 	PrepareMerge func(left *Replica, m *MergeTrigger, batch *storage.Batch) error
 	// AfterMerge is called once that batch is committed: the store removes the
 	// right-hand replica from its tables and its group from the host.

@@ -82,8 +82,9 @@ type SplitTrigger struct {
 type MergeTrigger struct {
 	// Left is the descriptor after the merge; Right the one that ends.
 	Left, Right kv.RangeDescriptor
-	// FrozenIndex is the last index of the right range: its Freeze command.
-	// Every replica of it has applied this index before the merge is proposed.
+	// FrozenIndex is that of the right range's Freeze command. Every replica of it
+	// has applied this index, durably, before the merge is proposed. What follows
+	// it in the right range's log changes nothing: the empty entries of new leaders.
 	FrozenIndex raftgroup.Index
 	RightStats  Stats
 	// Floor is above every read that the right leaseholder had served.

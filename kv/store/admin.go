@@ -38,7 +38,7 @@ const (
 
 	// VerbRelocate puts Range on exactly Stores and hands its lease to Store.
 	VerbRelocate Verb = "relocate"
-	// VerbWaitApplied waits until the replica of Range has applied Index.
+	// VerbWaitApplied waits until the replica of Range has durably applied Index.
 	VerbWaitApplied Verb = "wait-applied"
 	// VerbSettleMerge asks the leader of Range whether it has merged what begins at
 	// Key.

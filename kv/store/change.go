@@ -24,6 +24,9 @@ func (s *Store) processReplicate(ctx context.Context, id keys.RangeID, h *handle
 	if ok, again := h.mayAct(); !ok {
 		return again, nil
 	}
+	if h.r.Frozen() {
+		return time.Second, nil // it stays as it is until its merge is settled
+	}
 	d := h.r.Desc()
 	moves := placement.Plan(s.cfg.Placement, s.stores(), s.placed(id, h, d))
 	if len(moves) == 0 {

@@ -329,8 +329,12 @@ func (s *Store) prepareMerge(left *replica.Replica, m *replica.MergeTrigger, _ *
 	if g := h.g.Load(); g != nil {
 		g.Stop()
 	}
-	if at, _ := h.r.AppliedIndex(); at != m.FrozenIndex || !h.r.Frozen() {
-		return fmt.Errorf("store: merge of %s at index %d, frozen at %d", m.Right.RangeID, at, m.FrozenIndex)
+	// It may have applied more: a new leader begins with an empty entry. Members and
+	// bounds are those of the freeze.
+	at, _ := h.r.AppliedIndex()
+	if gen := h.r.Desc().Generation; at < m.FrozenIndex || !h.r.Frozen() || gen != m.Right.Generation {
+		return fmt.Errorf("store: merge of %s of generation %d, frozen at %d; it is at %d, generation %d, frozen %t",
+			m.Right.RangeID, m.Right.Generation, m.FrozenIndex, at, gen, h.r.Frozen())
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ func (s *Store) AdminMerge(ctx context.Context, id keys.RangeID) (*kv.RangeDescr
 		return nil, err
 	}
 	defer s.endMerge(h)
+	term := h.r.Lease().Term
 
 	rh, err := s.fetchNeighbour(ctx, left)
 	if err != nil {
@@ -54,10 +55,9 @@ func (s *Store) AdminMerge(ctx context.Context, id keys.RangeID) (*kv.RangeDescr
 	}
 	right := rh.r.Desc()
 	if err := s.awaitApplied(ctx, right, frozen); err != nil {
-		return nil, errors.Join(err, s.thaw(rh.r.RangeID(), rh))
+		return nil, errors.Join(err, s.giveUpMerge(h, term, rh))
 	}
-	term := h.r.Lease().Term
-	merged, err := h.r.Merge(ctx, right, frozen, stats)
+	merged, err := h.r.Merge(ctx, term, right, frozen, stats)
 	if err != nil {
 		if _, ok := errors.AsType[*kv.AmbiguousError](err); ok {
 			// Thawing now could let the right range move on and the merge happen all
@@ -68,7 +68,7 @@ func (s *Store) AdminMerge(ctx context.Context, id keys.RangeID) (*kv.RangeDescr
 			s.mergeQ.add(right.RangeID)
 			return nil, fmt.Errorf("merge %s into %s: %w", right.RangeID, id, err)
 		}
-		return nil, errors.Join(fmt.Errorf("merge %s into %s: %w", right.RangeID, id, err), s.thaw(right.RangeID, rh))
+		return nil, errors.Join(fmt.Errorf("merge %s into %s: %w", right.RangeID, id, err), s.giveUpMerge(h, term, rh))
 	}
 	if c := s.cluster.Load(); c != nil && c.Learn != nil {
 		c.Learn(merged)
@@ -101,6 +101,18 @@ func (s *Store) endMerge(h *handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mu.merging = false
+}
+
+// giveUpMerge lets requests into the frozen range rh again, whose merge into h will not happen.
+// If the left lease is not that of the merge's beginning any more, its holder may have
+// begun another merge, and is asked first.
+func (s *Store) giveUpMerge(h *handle, term raftgroup.Term, rh *handle) error {
+	id := rh.r.RangeID()
+	if l := h.r.Lease(); !l.Held || l.Term != term {
+		s.mergeQ.add(id)
+		return nil
+	}
+	return s.thaw(id, rh)
 }
 
 // thaw lets requests into a frozen range again. It runs although the caller may
@@ -167,7 +179,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// awaitApplied waits until all replicas of a frozen range have applied an index.
+// awaitApplied waits until all replicas of a frozen range have applied an index,
+// durably.
 func (s *Store) awaitApplied(ctx context.Context, d *kv.RangeDescriptor, index raftgroup.Index) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -185,6 +198,9 @@ func (s *Store) awaitApplied(ctx context.Context, d *kv.RangeDescriptor, index r
 	return nil
 }
 
+// waitAppliedHere waits until the replica here has applied an index, durably: once
+// the merge is proposed no other replica may be left to bring it there again, so
+// a crash must not take it back.
 func (s *Store) waitAppliedHere(ctx context.Context, id keys.RangeID, index raftgroup.Index) error {
 	for {
 		h := s.table.get(id)
@@ -192,7 +208,7 @@ func (s *Store) waitAppliedHere(ctx context.Context, id keys.RangeID, index raft
 			return &kv.RangeNotFoundError{RangeID: id, Store: s.id.Store}
 		}
 		if at, _ := h.r.AppliedIndex(); at >= index {
-			return nil
+			return s.cfg.Engine.Flush()
 		}
 		if g := h.g.Load(); g != nil {
 			g.Wake()

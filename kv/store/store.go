@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,6 +104,8 @@ func Open(cfg Config) (*Store, error) {
 		summaries = append(summaries, sum)
 		return nil
 	})
+	// From the right: replaying a merge needs the right range.
+	slices.SortFunc(summaries, func(a, b replica.Summary) int { return bytes.Compare(b.Desc.Start, a.Desc.Start) })
 	for _, sum := range summaries {
 		if err != nil {
 			break

@@ -23,6 +23,7 @@ import (
 	"github.com/spanlite/spanlite/kv/keys"
 	"github.com/spanlite/spanlite/kv/liveness"
 	"github.com/spanlite/spanlite/kv/placement"
+	"github.com/spanlite/spanlite/kv/replica"
 	"github.com/spanlite/spanlite/kv/storage"
 	"github.com/spanlite/spanlite/raftgroup"
 	"github.com/spanlite/spanlite/raftgroup/transport"
@@ -703,6 +704,100 @@ func TestInterruptedMergeIsSettled(t *testing.T) {
 	// The process ends here; the next one finds the range frozen and no merge.
 	n.stop()
 	n.restart()
+	require.NoError(t, n.put(40, "x"))
+}
+
+// freeze prepares the merge of the two halves of a split range as AdminMerge does,
+// and returns what proposes it. The left leaseholder counts as merging from then on, so
+// that nobody lets go of the right range.
+func (c *cluster) freeze(left, right *kv.RangeDescriptor) (n *node, merge func() error) {
+	ctx := context.Background()
+	n, _ = c.leaderOf(left.Start)
+	h := n.store.table.get(left.RangeID)
+	term := h.r.Lease().Term
+	require.NoError(c.t, n.store.beginMerge(h))
+	rh, err := n.store.fetchNeighbour(ctx, h.r.Desc())
+	require.NoError(c.t, err)
+	index, stats, err := rh.r.Freeze(ctx)
+	require.NoError(c.t, err)
+	d := rh.r.Desc()
+	require.NoError(c.t, n.store.awaitApplied(ctx, d, index))
+	return n, func() error {
+		_, err := h.r.Merge(ctx, term, d, index, stats)
+		return err
+	}
+}
+
+// A frozen range may get a new leader, who begins with an entry of its own.
+func TestMergeAfterChangeOfLeader(t *testing.T) {
+	c := newCluster(t, 3)
+	require.NoError(t, c.nodes[0].put(40, "x"))
+	c.eventually("three replicas", func() bool { return c.settled(3) })
+	left, right := c.split(tkey(30))
+	c.eventually("split everywhere", func() bool { return c.settled(3) })
+	n, merge := c.freeze(left, right)
+	rh := n.store.table.get(right.RangeID)
+	for _, o := range c.nodes {
+		if o != n {
+			require.NoError(t, rh.r.TransferLease(context.Background(), o.id.Store))
+			break
+		}
+	}
+	for _, o := range c.nodes {
+		r := o.store.Replica(right.RangeID)
+		c.eventually("the new leader's entry", func() bool {
+			_, term := r.AppliedIndex()
+			return term == r.Lease().Term
+		})
+		_, err := r.ChangeReplicas(context.Background(), []replica.ReplicaChange{{Type: raftgroup.RemoveMember, Store: n.id.Store}}, 0)
+		require.Error(t, err, "frozen, or not the leader")
+	}
+	require.NoError(t, merge())
+	n.store.directoryQ.addUrgent(left.RangeID)
+	c.eventually("merged everywhere", func() bool { return c.settled(3) })
+	v, err := c.nodes[1].get(40)
+	require.NoError(t, err)
+	require.Equal(t, "x", v)
+}
+
+// A crash between the merge's entry and the flush that follows its application: the
+// entry is applied again by the next start, which finds the right range as it was
+// when all had applied the freeze.
+func TestMergeIsReplayed(t *testing.T) {
+	c := newCluster(t, 1)
+	n := c.nodes[0]
+	require.NoError(t, n.put(40, "x"))
+	left, right := c.split(tkey(30))
+	_, merge := c.freeze(left, right)
+	before := n.fs.CrashClone(vfs.CrashCloneCfg{})
+	require.NoError(t, merge())
+	n.stop()
+	n.fs = before
+	n.restart()
+	require.Nil(t, n.store.Replica(right.RangeID))
+	v, err := n.get(40)
+	require.NoError(t, err)
+	require.Equal(t, "x", v)
+}
+
+// Who has lost the lease and got it back in the middle of a merge does not know what
+// became of the right range in between.
+func TestMergeOfAnEarlierTerm(t *testing.T) {
+	c := newCluster(t, 3)
+	c.eventually("three replicas", func() bool { return c.settled(3) })
+	left, right := c.split(tkey(30))
+	c.eventually("split everywhere", func() bool { return c.settled(3) })
+	n, merge := c.freeze(left, right)
+	for _, o := range c.nodes {
+		if o != n {
+			require.NoError(t, n.store.AdminTransferLease(context.Background(), left.RangeID, o.id.Store))
+			require.NoError(t, o.store.AdminTransferLease(context.Background(), left.RangeID, n.id.Store))
+			break
+		}
+	}
+	require.Error(t, merge())
+	n.store.endMerge(n.store.table.get(left.RangeID))
+	n.store.mergeQ.add(right.RangeID)
 	require.NoError(t, n.put(40, "x"))
 }
 

@@ -91,7 +91,7 @@ func TestOutcomeForgotten(t *testing.T) {
 	left, right := c.ranges[0], c.ranges[1]
 	index, stats, err := right.Freeze(bg)
 	require.NoError(t, err)
-	_, err = left.Merge(bg, right.Desc(), index, stats)
+	_, err = left.Merge(bg, left.Lease().Term, right.Desc(), index, stats)
 	require.NoError(t, err)
 	status, _ := c.ask("z", tx, sent)
 	require.Equal(t, kv.TxnUnknown, status)

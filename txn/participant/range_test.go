@@ -102,7 +102,7 @@ func TestFreezeAndMerge(t *testing.T) {
 	require.NoError(t, err)
 	sum := left.Stats()
 	sum.Add(stats)
-	d, err := left.Merge(bg, right.Desc(), index, stats)
+	d, err := left.Merge(bg, left.Lease().Term, right.Desc(), index, stats)
 	require.NoError(t, err)
 	require.Equal(t, keys.KeyMax, d.End)
 	require.Equal(t, sum, left.Stats())
