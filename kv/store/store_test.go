@@ -234,9 +234,18 @@ func (n *node) stop() {
 
 // crash loses everything that was not synced.
 func (n *node) crash(rnd *rand.Rand) {
+	// First the network: what is synced after the clone was made must not be promised
+	// to anybody.
+	n.serving.Store(nil)
+	if n.c.real != nil {
+		n.c.real.Isolate(n.id.Store)
+	}
 	clone := n.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rnd})
 	n.stop()
 	n.fs = clone
+	if n.c.real != nil {
+		n.c.real.Heal()
+	}
 }
 
 func (n *node) restart() {
@@ -827,8 +836,8 @@ func TestDrainAndDecommission(t *testing.T) {
 func TestBalance(t *testing.T) {
 	c := newCluster(t, 3, func(cfg *Config) {
 		cfg.Placement.NoBalance = false
-		cfg.ScanInterval = 30 * time.Second         // a range every 50 ms
-		cfg.BalanceInterval = 60 * time.Millisecond // three times the age of the figures
+		cfg.ScanInterval = 30 * time.Second          // a range every 50 ms
+		cfg.BalanceInterval = 300 * time.Millisecond // the figures are far younger, on a busy machine too
 	})
 	for i := range 10 {
 		c.split(tkey(i * 10))
