@@ -255,6 +255,9 @@ func (g *Group) receiveFortify(in *inbound) {
 			}
 			g.fortify.followers[in.from.Replica] = m.epoch
 		}
+		if st.RaftState == raft.StateLeader && m.term == st.Term && !m.ok {
+			g.h.wake(g) // it has restarted, and needs a heartbeat (see tick)
+		}
 		return
 	}
 	answer := fortifyMessage{term: m.term, epoch: m.epoch, response: true}
@@ -305,7 +308,16 @@ func (g *Group) tick() {
 	case g.fortified():
 		// No election is possible, so no timer runs; the end of support wakes the
 		// group.
-		if g.fortify.takeover == 0 {
+		switch f := g.fortify.mine; {
+		case g.fortify.takeover > 0:
+		case g.lead == 0 && g.rn.BasicStatus().Term == f.Term:
+			// It has restarted, faster than its promise ends. What its leader has said
+			// last, what is committed above all, is forgotten, and the leader sleeps.
+			if g.idleTicks%g.h.cfg.HeartbeatTicks == 0 {
+				g.sendFortify(g.leader(uint64(f.Leader)), fortifyMessage{term: f.Term, epoch: f.Epoch, response: true})
+			}
+			g.idleTicks++
+		default:
 			g.h.sleep(g)
 		}
 	case g.alone() && g.state == raft.StateFollower && g.selfVoter():
