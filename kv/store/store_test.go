@@ -434,14 +434,19 @@ func (c *cluster) leaderOf(key keys.Key) (*node, *kv.RangeDescriptor) {
 	return found, desc
 }
 
+// split splits the range of key there, following the lease.
 func (c *cluster) split(key keys.Key) (left, right *kv.RangeDescriptor) {
 	c.t.Helper()
-	n, d := c.leaderOf(key)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	left, right, err := n.store.AdminSplit(ctx, d.RangeID, key)
-	require.NoError(c.t, err)
-	return left, right
+	for {
+		n, d := c.leaderOf(key)
+		left, right, err := n.store.AdminSplit(ctx, d.RangeID, key)
+		if _, moved := errors.AsType[*kv.NotLeaseholderError](err); !moved || ctx.Err() != nil {
+			require.NoError(c.t, err)
+			return left, right
+		}
+	}
 }
 
 func TestBootstrapAndRestart(t *testing.T) {
