@@ -46,8 +46,8 @@ type Result struct {
 	Committed, Aborted, Unknown int
 	// Schedule are the faults, in order.
 	Schedule []string
-	// Replicas are all replicas, if the cluster does not recover: what each and its
-	// Raft group believe.
+	// Replicas are all replicas, if the cluster has not recovered in full: what each
+	// and its Raft group believe.
 	Replicas []string
 	// LongestGap is the longest time in which nobody committed anything.
 	LongestGap time.Duration
@@ -175,10 +175,16 @@ func (r *run) final(t *testing.T) {
 		}
 		if err != nil {
 			r.fail("the cluster has not recovered: %v", err)
-			if r.result.Replicas == nil {
-				r.result.Replicas = r.replicas()
-			}
 		}
+	}
+	replicas := r.replicas()
+	for _, line := range replicas {
+		if strings.Contains(line, ", failed: ") {
+			r.fail("a replica has failed: %s", line)
+		}
+	}
+	if len(r.result.Anomalies) > 0 {
+		r.result.Replicas = replicas
 	}
 }
 
