@@ -51,8 +51,12 @@ func (g *Group) supportWithdrawn() {
 // both be first, and split the votes.
 func (g *Group) rank() int {
 	var voters []ReplicaID
+	lead := ReplicaID(g.lead)
+	if lead == 0 {
+		lead = g.fortify.mine.Leader // it has not spoken since this replica has restarted
+	}
 	for _, m := range g.members {
-		if m.isVoter() && uint64(m.Replica) != g.lead {
+		if m.isVoter() && m.Replica != lead {
 			voters = append(voters, m.Replica)
 		}
 	}
