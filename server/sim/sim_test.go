@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -33,19 +32,12 @@ func TestRandom(t *testing.T) {
 		runs = 2
 	}
 	first := number(t, "SPANLITE_SIM_SEED", 1)
-	// Merges are left to make soak. Known failure there: with seed 519 and 60 s, about
-	// one run in six ends with range 2 without a leader. A merge beside the last crash is
-	// suspected, not proved.
-	faults := AllFaults
-	if os.Getenv("SPANLITE_SIM_RUNS") == "" {
-		faults = slices.DeleteFunc(slices.Clone(AllFaults), func(f Fault) bool { return f == Merge })
-	}
 	runs = number(t, "SPANLITE_SIM_RUNS", runs)
 	seconds := number(t, "SPANLITE_SIM_SECONDS", 20)
 	for seed := first; seed < first+runs; seed++ {
 		level := history.Level(seed % 3)
 		t.Run(fmt.Sprintf("seed=%d/%s", seed, level), func(t *testing.T) {
-			cfg := Config{Seed: uint64(seed), Level: level, Faults: faults, Duration: time.Duration(seconds) * time.Second}
+			cfg := Config{Seed: uint64(seed), Level: level, Duration: time.Duration(seconds) * time.Second}
 			if seed%4 == 3 {
 				cfg.Nodes = 5
 			}
