@@ -164,7 +164,7 @@ func (n *Node) openListeners(context.Context) error {
 }
 
 // openEngine opens the folder, the engine and the clock.
-func (n *Node) openEngine(context.Context) error {
+func (n *Node) openEngine(ctx context.Context) error {
 	n.fs, n.dir = n.cfg.FS, n.cfg.StoreDir
 	opts := storage.Options{CacheBytes: n.cfg.CacheBytes, Log: n.log}
 	switch {
@@ -205,7 +205,9 @@ func (n *Node) openEngine(context.Context) error {
 		return fmt.Errorf("--store=%s: %w", n.dir, err)
 	}
 	n.clock = hlc.NewClock(n.cfg.ClockSource, 0)
-	n.clock.Update(bound)
+	if err := n.passClockBound(ctx, bound); err != nil {
+		return err
+	}
 	if len(n.cfg.Join) > 0 {
 		n.clock.SetMaxOffset(n.cfg.MaxOffset)
 	}
