@@ -28,6 +28,8 @@ type testStore struct {
 	mu    sync.Mutex
 	m     *listMachine
 	g     *Group
+	// restarting keeps others' messages from opening the group; guarded by mu.
+	restarting bool
 }
 
 type testCluster struct {
@@ -79,6 +81,9 @@ func (c *testCluster) start(s *testStore) {
 	cfg.OnUnknownGroup = func(group GroupID, to ReplicaID, from Member) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if s.restarting {
+			return errors.New("it is about to be opened")
+		}
 		if s.m == nil {
 			s.m = &listMachine{fs: s.fs}
 			s.m.flush()
@@ -117,9 +122,17 @@ func (c *testCluster) crash(s *testStore) {
 }
 
 func (c *testCluster) restart(s *testStore) {
+	// The others may be up already, and speak to it.
+	setRestarting := func(on bool) {
+		s.mu.Lock()
+		s.restarting = on
+		s.mu.Unlock()
+	}
+	setRestarting(true)
 	c.start(s)
 	id := ReplicaID(s.id)
 	c.open(s, id, s.m.members)
+	setRestarting(false)
 }
 
 func (s *testStore) group() *Group {
