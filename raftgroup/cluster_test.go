@@ -379,6 +379,13 @@ func TestProposalsOverFailures(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+	c.requireAppliedOnce(acked)
+}
+
+// requireAppliedOnce waits until all stores have applied the same, and checks that
+// everything acknowledged is there and nothing twice.
+func (c *testCluster) requireAppliedOnce(acked map[string]bool) {
+	c.t.Helper()
 	l := c.leader()
 	c.propose(l, "end")
 	want := l.m.list()
@@ -387,10 +394,10 @@ func TestProposalsOverFailures(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, s := range want {
-		require.False(t, seen[s], "%s applied twice", s)
+		require.False(c.t, seen[s], "%s applied twice", s)
 		seen[s] = true
 	}
 	for s := range acked {
-		require.True(t, seen[s], "%s was acknowledged and is lost", s)
+		require.True(c.t, seen[s], "%s was acknowledged and is lost", s)
 	}
 }

@@ -446,18 +446,5 @@ func TestCrashOfAllStores(t *testing.T) {
 			c.restart(s)
 		}
 	}
-	l := c.leader()
-	c.propose(l, "end")
-	want := l.m.list()
-	for _, s := range c.stores {
-		c.awaitList(s, want)
-	}
-	seen := map[string]bool{}
-	for _, s := range want {
-		require.False(t, seen[s], "%s applied twice", s)
-		seen[s] = true
-	}
-	for s := range acked {
-		require.True(t, seen[s], "%s was acknowledged and is lost", s)
-	}
+	c.requireAppliedOnce(acked)
 }
